@@ -1,0 +1,350 @@
+"""The library's verbs, under the same names as the command line's.
+
+Pictures are paths, bytes of a file, Pillow images, or arrays in RGB order; a gallery is one file.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusiform import gallery as rooms
+from fusiform.core.draw import contact_sheet, face_tile
+from fusiform.core.errors import FusiformError, ModelUnsupported
+from fusiform.core.faces import Face, Faces
+from fusiform.core.pictures import Source, open_picture, picture_paths
+from fusiform.detection.load import Detector
+from fusiform.gallery import Erasure, Match, Person, Store
+from fusiform.hub.files import home
+from fusiform.indexing import KnownPhotos, Progress, Report, Run
+from fusiform.pipeline import (
+    Limits,
+    Models,
+    analyse,
+    analyse_one,
+    detect_one,
+    load_detector,
+    load_embedder,
+)
+from fusiform.recognise.compare import DEFAULT_FMR, probability, similarity, threshold
+from fusiform.recognise.embedder import Embedder
+from fusiform.recognise.quality import Quality
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Whether two pictures show one person, by their most similar pair of faces.
+
+    `similarity` (cosine) and `probability` are None where a picture has no face, `probability`
+    also where the embedder's card has no calibration. `pair` is the (face of a, face of b) that
+    decided. Fields can also be read like those of a dict: `result["verified"]`.
+    """
+
+    verified: bool
+    similarity: float | None
+    threshold: float
+    probability: float | None
+    faces_a: Faces
+    faces_b: Faces
+    pair: tuple[int, int] | None
+    detector: str
+    embedder: str
+
+    @property
+    def distance(self) -> float | None:
+        """1 - similarity, as deepface has it."""
+        return None if self.similarity is None else 1 - self.similarity
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self, name)
+
+
+@dataclass(frozen=True)
+class Description:
+    """One face and what its pixels tell: quality in [0, 1] and its parts, roll in degrees.
+
+    `roll` > 0 when the line of the eyes falls to the right of the picture; None with dlib-hog's
+    template points it is still exact, since they carry the alignment.
+    """
+
+    face: Face
+    sharpness: float
+    brightness: float
+    contrast: float
+    eye_distance: float
+    roll: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """A face of a searched picture and the gallery's most similar faces, best first."""
+
+    face: Face
+    matches: tuple[Match, ...]
+
+
+@cache
+def _detector(name: str) -> Detector:
+    return load_detector(name)
+
+
+@cache
+def _embedder(name: str) -> Embedder:
+    return load_embedder(name)
+
+
+def models(detector: str = "auto", embedder: str = "auto") -> Models:
+    """The models of those names or paths, loaded once a process (see `pipeline`)."""
+    return Models(_detector(detector), _embedder(embedder))
+
+
+def detector_name(name: str = "auto") -> str:
+    """Which detector that name stands for on this machine."""
+    return _detector(name).name
+
+
+def detect(
+    source: Source,
+    *,
+    detector: str = "auto",
+    minimum: float | None = None,
+    small_faces: bool = False,
+) -> Faces:
+    """Every face of a picture, in pixels of the upright full-size picture, best score first.
+
+    `minimum`: lowest score, by default the detector's own. `small_faces` also looks at full
+    resolution, tile by tile: slower, for huge pictures. No face gives an empty `Faces`.
+    Raises PictureError if the picture cannot be read.
+    """
+    return detect_one(source, _detector(detector), minimum=minimum, small_faces=small_faces)
+
+
+def embed(
+    source: Source, *, detector: str = "auto", embedder: str = "auto", small_faces: bool = False
+) -> Faces:
+    """Every face with its embedding of unit length and its quality, best score first.
+
+    Finds too small, too blurred or too uncertain to be compared are left out.
+    Raises PictureError if the picture cannot be read.
+    """
+    limits = Limits(small_faces=small_faces)
+    return analyse_one(source, models(detector, embedder), limits).faces
+
+
+def describe(source: Source, *, detector: str = "auto") -> list[Description]:
+    """What can be said of every face without guessing who it is. Raises PictureError."""
+    result = analyse_one(source, models(detector), embed=False)
+    assert result.quality is not None
+    return [_description(f, result.quality, i) for i, f in enumerate(result.faces)]
+
+
+def _description(face: Face, quality: Quality, i: int) -> Description:
+    dx, dy = face.points[1] - face.points[0]
+    return Description(
+        face,
+        float(quality.sharpness[i]),
+        float(quality.brightness[i]),
+        float(quality.contrast[i]),
+        float(quality.eye_distance[i]),
+        float(np.degrees(np.arctan2(dy, dx))),
+    )
+
+
+def verify(
+    a: Source,
+    b: Source,
+    *,
+    detector: str = "auto",
+    embedder: str = "auto",
+    fmr: float = DEFAULT_FMR,
+    limit: float | None = None,
+) -> Verification:
+    """Do two pictures show one person?
+
+    The most similar pair of faces decides, against the embedder's threshold at false match rate
+    `fmr` (1e-2, 1e-3 or 1e-4) or against `limit`, a cosine. Raises PictureError, ChoiceError,
+    and ModelUnsupported if the card states no threshold and no `limit` is given.
+    """
+    card = models(detector, embedder).embedder.card
+    wanted = threshold(card, fmr) if limit is None else limit
+    faces_a = embed(a, detector=detector, embedder=embedder)
+    faces_b = embed(b, detector=detector, embedder=embedder)
+    names = (faces_a.detector, card.name)
+    if not len(faces_a) or not len(faces_b):
+        return Verification(False, None, wanted, None, faces_a, faces_b, None, *names)
+    assert faces_a.embeddings is not None
+    assert faces_b.embeddings is not None
+    table = similarity(faces_a.embeddings, faces_b.embeddings)
+    i, j = divmod(int(table.argmax()), table.shape[1])
+    best = float(table[i, j])
+    chance = probability(card, best)
+    return Verification(best >= wanted, best, wanted, chance, faces_a, faces_b, (i, j), *names)
+
+
+def default_gallery() -> Path:
+    """FUSIFORM_GALLERY, else gallery.db in FUSIFORM_HOME."""
+    return Path(os.environ.get("FUSIFORM_GALLERY") or home() / "gallery.db")
+
+
+class Gallery:
+    """A gallery file: photos, their faces, and the people they were grouped into.
+
+    Opens or makes `path` (default: `default_gallery()`). "auto" takes the models the gallery was
+    made with, else the best ones here; other models than recorded raise ModelsDiffer at `index`.
+    Raises GalleryDamaged, GalleryUnwritable, GalleryBusy. Use as a context manager or `close`.
+    """
+
+    def __init__(
+        self,
+        path: str | Path | None = None,
+        *,
+        detector: str = "auto",
+        embedder: str = "auto",
+        create: bool = True,
+    ) -> None:
+        self.store = Store(path or default_gallery(), create=create)
+        recorded = self.store.models()
+        if recorded:
+            detector = recorded[0] if detector == "auto" else detector
+            embedder = recorded[1] if embedder == "auto" else embedder
+        self._names = (detector, embedder)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self.store.close()
+
+    @property
+    def models(self) -> Models:
+        """The models this gallery's faces are found and embedded with."""
+        return models(*self._names)
+
+    def index(
+        self,
+        *paths: str | Path,
+        small_faces: bool = False,
+        limit: float | None = None,
+        wait: float = 0.0,
+        workers: int | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Report:
+        """Takes every new picture of files and folders in, then groups the people anew.
+
+        Each photo is one transaction: stop it whenever you like and call it again to go on.
+        Known content is never looked at twice; moved and copied files are recognised.
+        `limit` replaces the card's average similarity for grouping; `wait` is how many seconds to
+        wait for another process that is indexing, after which GalleryBusy is raised.
+        """
+        started = time.perf_counter()
+        run = Run(self.store, progress)
+        with self.store.lock_for_indexing(wait):
+            self._record_models()
+            known = KnownPhotos(self.store)
+            sources = run.new_files(picture_paths(paths, on_error=run.unreadable))
+            limits = Limits(small_faces=small_faces)
+            found = analyse(sources, self.models, limits=limits, known=known, workers=workers)
+            for result in found:
+                run.keep(result)
+            if run.photos or limit is not None:
+                self.regroup(limit)
+        return run.report(self.models, len(self.people()), time.perf_counter() - started)
+
+    def _record_models(self) -> None:
+        card = self.models.embedder.card
+        self.store.use_models(self.models.detector.name, card.name, card.sha256, card.to_json())
+
+    def regroup(self, limit: float | None = None) -> None:
+        """Groups all faces anew; names, merges and splits stay. `limit` as in `index`."""
+        card = self.models.embedder.card
+        limit = card.grouping if limit is None else limit
+        if limit is None:
+            raise ModelUnsupported(
+                f"{card.name}: its card states no similarity for grouping; give one (limit=0.5)"
+            )
+        rooms.regroup(self.store, limit)
+
+    def people(self) -> list[Person]:
+        """Everybody, most faces first."""
+        return rooms.people(self.store)
+
+    def person(self, who: str | int) -> Person:
+        """One person by number or name. Raises UnknownPerson."""
+        return rooms.person(self.store, who)
+
+    def name(self, who: str | int, name: str) -> Person:
+        """Gives a person a name, for ever: the faces shown now are theirs from now on."""
+        return rooms.name(self.store, who, name)
+
+    def merge(self, who: str | int, other: str | int) -> Person:
+        """`other` was `who` all along. Returns the one person they are now."""
+        return rooms.merge(self.store, who, other)
+
+    def split(self, who: str | int, faces: Iterable[int]) -> Person:
+        """Those faces (by number) are not `who` but one other person, who is returned."""
+        return rooms.split(self.store, who, tuple(faces))
+
+    def forget(self, who: str | int) -> Erasure:
+        """Erases a person's faces, vectors and name from the file, and proves it."""
+        return rooms.forget(self.store, who)
+
+    def find(self, source: Source, *, count: int = 20, at_least: float = -1.0) -> list[Found]:
+        """For every face of a picture, the `count` most similar faces of the gallery."""
+        faces = analyse_one(source, self.models).faces
+        return [
+            Found(face, tuple(rooms.find(self.store, face.embedding, count, at_least)))
+            for face in faces
+            if face.embedding is not None
+        ]
+
+    def sheet(self, *, most: int = 24, tile: int = 96, smallest: int = 1) -> NDArray[np.uint8]:
+        """A contact sheet, one row a person: RGB uint8.
+
+        At most `most` faces a person, best quality first; people with fewer than `smallest`
+        faces are left out. A face whose photo cannot be read any more is left out.
+        """
+        rows = []
+        for person in self.people():
+            if len(person.faces) >= smallest:
+                best = sorted(person.faces, key=lambda face: -face.quality)[:most]
+                tiles = [t for face in best if (t := _tile(face.photo, face.box, tile)) is not None]
+                rows.append((f"{title(person)} · {count_of(len(person.faces), 'face')}", tiles))
+        return contact_sheet(rows, tile=tile)
+
+
+def title(person: Person) -> str:
+    """How a person is called: the name, else "Person 7"."""
+    return person.name or f"Person {person.id}"
+
+
+def count_of(n: int, noun: str) -> str:
+    """ "1 face", "2 faces", "3 people"."""
+    plural = {"person": "people"}.get(noun, noun + "s")
+    return f"{n:,} {noun if n == 1 else plural}"
+
+
+def _tile(photo: str, box: tuple[float, ...], side: int) -> NDArray[np.uint8] | None:
+    width = max(box[2] - box[0], 1)
+    try:
+        picture = open_picture(photo)
+    except FusiformError:
+        return None
+    return face_tile(picture.pixels, box, max(side, min(2 * side, int(width))))

@@ -1,0 +1,131 @@
+"""What could be wrong with an installation and a gallery, and the remedy for each."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+from fusiform.api import count_of
+from fusiform.core.errors import FusiformError, GalleryError, ModelError
+from fusiform.gallery import Store, stale
+from fusiform.hub.card import shipped_cards
+from fusiform.hub.files import home
+from fusiform.hub.session import available_providers
+from fusiform.hub.store import by_hand, check
+from fusiform.pipeline import choose_detector, load_detector, load_embedder
+
+LIBRARIES = ("numpy", "pillow", "onnxruntime", "dlib-bin")
+LITTLE_ROOM = 200_000_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`level` is good, note (worth knowing) or bad (`says` then names the remedy)."""
+
+    check: str
+    level: str
+    says: str
+
+
+def examine(gallery: Path) -> list[Finding]:
+    """All findings, in the order a reader wants them."""
+    return [*_software(), *_store(), *_models(), *_gallery(gallery)]
+
+
+def _software() -> Iterator[Finding]:
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in LIBRARIES)
+    yield Finding("software", "good", f"Python {platform.python_version()}, {versions}")
+    yield Finding("runs on", "good", f"{', '.join(available_providers())}, {os.cpu_count()} cores")
+    if not find_spec("pillow_heif"):
+        yield Finding("HEIC", "note", 'not read; pip install "fusiform[heic]" adds it')
+
+
+def _store() -> Iterator[Finding]:
+    folder = home()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        remedy = "change its permissions, or set FUSIFORM_HOME to a folder you may write to"
+        yield Finding("store", "bad", f"{folder} cannot be written ({error.strerror}); {remedy}")
+        return
+    free = shutil.disk_usage(folder).free
+    level = "bad" if free < LITTLE_ROOM else "good"
+    remedy = "; make room" if level == "bad" else ""
+    yield Finding("store", level, f"{folder}, {free / 1e9:.1f} GB free{remedy}")
+
+
+def _models() -> Iterator[Finding]:
+    for card in shipped_cards().values():
+        state = check(card)
+        if state == "ready":
+            yield Finding(card.name, "good", f"ready ({card.licence})")
+        elif state == "missing" and card.url:
+            yield Finding(card.name, "note", f"not on this machine. {by_hand(card)}")
+        else:
+            yield Finding(card.name, "bad", f"{state}. {by_hand(card)}")
+    yield Finding("auto detector", "good", choose_detector("auto"))
+
+
+def _gallery(path: Path) -> Iterator[Finding]:
+    if not path.exists():
+        yield Finding("gallery", "note", f"{path} does not exist yet; `fusiform index` makes it")
+        return
+    try:
+        with Store(path, create=False) as store:
+            store.check()
+            yield from _contents(store)
+    except GalleryError as error:
+        yield Finding("gallery", "bad", str(error))
+
+
+def _contents(store: Store) -> Iterator[Finding]:
+    counts = store.counts()
+    told = ", ".join(count_of(counts[key], key[:-1]) for key in ("photos", "faces"))
+    yield Finding("gallery", "good", f"{store.path}: {told}")
+    if not os.access(store.path, os.W_OK):
+        yield Finding("gallery", "bad", f"{store.path} is read-only; change its permissions")
+    if counts["skipped"]:
+        told = count_of(counts["skipped"], "file")
+        yield Finding("skipped", "note", f"{told} could not be read; `fusiform index` retries them")
+    yield from _recorded_models(store)
+    yield from _freshness(store)
+
+
+def _recorded_models(store: Store) -> Iterator[Finding]:
+    recorded = store.models()
+    if recorded is None:
+        return
+    detector, embedder, sha256 = recorded
+    try:
+        load_detector(detector)
+        now = load_embedder(embedder).card.sha256
+    except (ModelError, FusiformError) as error:
+        yield Finding("gallery's models", "bad", str(error))
+        return
+    if now == sha256:
+        yield Finding("gallery's models", "good", f"{detector}, {embedder}")
+    else:
+        says = f"{embedder} is another file than the gallery was made with; bring that one back"
+        yield Finding("gallery's models", "bad", says)
+
+
+def _freshness(store: Store) -> Iterator[Finding]:
+    state = stale(store)
+    if state.ungrouped:
+        told = count_of(state.ungrouped, "face")
+        yield Finding("grouping", "bad", f"{told} not grouped yet; run `fusiform index` again")
+    for what, paths in (("changed", state.changed), ("gone", state.gone)):
+        if paths:
+            told = f"{count_of(len(paths), 'photo')} {what} since indexing, such as {paths[0]}"
+            yield Finding("index", "bad", f"{told}; run `fusiform index` on their folder")
+    if not (state.ungrouped or state.changed or state.gone):
+        yield Finding("index", "good", "as the photos lie there")

@@ -1,0 +1,147 @@
+"""The JSON that commands print with --json: see docs/json.md, which a test keeps in step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusiform.api import Description, Found, Verification
+from fusiform.core.errors import FusiformError
+from fusiform.core.faces import Face, Faces
+from fusiform.gallery import Erasure, FaceRow, Match, Person
+from fusiform.hub.card import Card
+from fusiform.indexing import Report
+
+Json = dict[str, Any]
+
+
+def rounded(values: NDArray[np.float32] | Sequence[float], digits: int = 2) -> list[Any]:
+    """An array as nested lists of short numbers."""
+    rows: list[Any] = np.asarray(values, np.float64).round(digits).tolist()
+    return rows
+
+
+def face(one: Face) -> Json:
+    return {
+        "box": rounded(one.box),
+        "score": round(one.score, 4),
+        "points": rounded(one.points),
+    }
+
+
+def detection(photo: str, faces: Faces) -> Json:
+    return {"photo": photo, "detector": faces.detector, "faces": [face(one) for one in faces]}
+
+
+def failure(photo: str, error: FusiformError) -> Json:
+    return {"photo": photo, "faces": [], "error": str(error)}
+
+
+def description(photo: str, found: Iterable[Description], detector: str) -> Json:
+    rows = [
+        face(one.face)
+        | {
+            "quality": round(one.face.quality or 0.0, 4),
+            "sharpness": round(one.sharpness, 4),
+            "brightness": round(one.brightness, 4),
+            "contrast": round(one.contrast, 4),
+            "eye_distance": round(one.eye_distance, 2),
+            "roll": round(one.roll, 2),
+        }
+        for one in found
+    ]
+    return {"photo": photo, "detector": detector, "faces": rows}
+
+
+def verification(result: Verification) -> Json:
+    return {
+        "verified": result.verified,
+        "similarity": _short(result.similarity),
+        "distance": _short(result.distance),
+        "threshold": _short(result.threshold),
+        "probability": _short(result.probability),
+        "faces_a": len(result.faces_a),
+        "faces_b": len(result.faces_b),
+        "detector": result.detector,
+        "embedder": result.embedder,
+    }
+
+
+def report(result: Report) -> Json:
+    return {
+        "photos": result.photos,
+        "faces": result.faces,
+        "skipped": result.skipped,
+        "dropped": result.dropped,
+        "duplicates": result.duplicates,
+        "unchanged": result.unchanged,
+        "people": result.people,
+        "seconds": round(result.seconds, 3),
+        "detector": result.detector,
+        "embedder": result.embedder,
+        "errors": [
+            {"photo": e.source, "reason": e.reason, "remedy": e.remedy} for e in result.errors
+        ],
+    }
+
+
+def face_row(row: FaceRow) -> Json:
+    return {
+        "face": row.id,
+        "photo": row.photo,
+        "box": rounded(row.box),
+        "score": round(row.score, 4),
+        "quality": round(row.quality, 4),
+    }
+
+
+def person(one: Person) -> Json:
+    return {"person": one.id, "name": one.name, "faces": [face_row(row) for row in one.faces]}
+
+
+def match(one: Match, probability: float | None) -> Json:
+    return {
+        "person": one.person,
+        "name": one.name,
+        "similarity": _short(one.similarity),
+        "probability": _short(probability),
+        **face_row(one.face),
+    }
+
+
+def found(one: Found, matches: list[Json]) -> Json:
+    return {"box": rounded(one.face.box), "score": round(one.face.score, 4), "matches": matches}
+
+
+def erasure(result: Erasure) -> Json:
+    return {"person": result.person, "removed": result.removed, "proven": result.proven}
+
+
+def model(card: Card, state: str) -> Json:
+    return {
+        "model": card.name,
+        "kind": card.kind,
+        "state": state,
+        "licence": card.licence,
+        "sha256": card.sha256,
+        "title": card.title,
+        "training_data": card.training_data,
+        "source": card.url or card.package,
+        "thresholds": [
+            {"fmr": t.fmr, "similarity": t.similarity, "low": t.low, "high": t.high}
+            for t in card.thresholds
+        ],
+    }
+
+
+def text(value: object) -> str:
+    """As it is printed: two spaces deep, in UTF-8, no NaN."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else round(float(value), 6)

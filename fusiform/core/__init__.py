@@ -1,0 +1,1 @@
+"""Data, errors, reading pictures and video, drawing. Imports nothing above it."""

@@ -1,0 +1,1 @@
+"""Boxes, landmarks and alignment."""

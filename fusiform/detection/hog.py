@@ -1,0 +1,90 @@
+"""dlib's HOG detector and five-point predictor: the default that needs no download.
+
+HOG finds upright, near-frontal faces of 80 pixels and more. The predictor gives the corners of
+the eyes and the base of the nose; what is kept of them is the similarity they define.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fusiform.core.faces import Faces, Floats
+from fusiform.detection.align import inverse, similarity, template
+from fusiform.detection.boxes import Pixels, fit, scaled
+from fusiform.hub.card import Card
+
+# dlib's own targets for its five points, as fractions of a chip without padding
+# (image_transforms/interpolation.h, get_face_chip_details): outer and inner corner of the
+# right-of-picture eye, outer and inner of the left one, base of the nose.
+FIVE = np.array(
+    [
+        [0.8595674595992, 0.2134981538014],
+        [0.6460604764104, 0.2289674387677],
+        [0.1205750620789, 0.2137274526848],
+        [0.3340850613712, 0.2290642403242],
+        [0.4901123135679, 0.6277975316475],
+    ],
+    np.float32,
+)
+PADDING = 0.25
+
+
+class Hog:
+    """Finds faces with `dlib.get_frontal_face_detector`.
+
+    Scores are the logistic of dlib's SVM score, so 0.5 is dlib's own limit. The five points are
+    the template's, carried back to the picture by the similarity of dlib's five landmarks: they
+    align exactly as dlib does, but say nothing of expression or of a turned nose.
+    """
+
+    def __init__(self, card: Card, points: Path, longest: int = 640, enlarge: float = 1.5) -> None:
+        self.card, self.longest, self.enlarge = card, longest, enlarge
+        self._points = str(points)
+        # dlib's detector crashes when two threads share one.
+        self._own = threading.local()
+
+    @property
+    def name(self) -> str:
+        return self.card.name
+
+    def __call__(self, pictures: Sequence[Pixels], *, minimum: float | None = None) -> list[Faces]:
+        """Faces of each picture, best first; `pictures` are uint8 RGB `(H, W, 3)`."""
+        minimum = self.card.minimum_score if minimum is None else minimum
+        return [self._one(picture, minimum) for picture in pictures]
+
+    def _one(self, picture: Pixels, minimum: float) -> Faces:
+        small, scale = fit(picture, self.longest, enlarge=self.enlarge)
+        detector, predictor = self._tools()
+        floor = float(np.log(max(minimum, 1e-6) / max(1 - minimum, 1e-6)))
+        small = np.ascontiguousarray(small)
+        rectangles, scores, _ = detector.run(small, 0, floor)
+        if not rectangles:
+            return Faces.empty(self.name)
+        edges = [[r.left(), r.top(), r.right() + 1, r.bottom() + 1] for r in rectangles]
+        marks = [[[p.x, p.y] for p in predictor(small, r).parts()] for r in rectangles]
+        probability = 1 / (1 + np.exp(-np.asarray(scores)))
+        points = carried(np.array(marks, np.float32) + np.float32(0.5))
+        boxes = np.array(edges, np.float32)
+        return scaled(Faces(boxes, probability, points, detector=self.name), scale)
+
+    def _tools(self) -> tuple[Any, Any]:
+        if not hasattr(self._own, "tools"):
+            import dlib
+
+            self._own.tools = dlib.get_frontal_face_detector(), dlib.shape_predictor(self._points)
+        tools: tuple[Any, Any] = self._own.tools
+        return tools
+
+
+def carried(marks: Floats) -> Floats:
+    """dlib's five marks `(n, 5, 2)` -> eyes, nose and mouth `(n, 5, 2)` with the same alignment."""
+    chip = template("dlib150")
+    target = (FIVE + PADDING) / (2 * PADDING + 1) * chip.size
+    backs = [inverse(matrix) for matrix in similarity(marks, target)]
+    points = [chip.points @ back[:, :2].T + back[:, 2] for back in backs]
+    return np.array(points, np.float32)

@@ -1,0 +1,35 @@
+"""Whether a gallery still says what lies on disk."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from fusiform.gallery.store import Store
+
+
+@dataclass(frozen=True)
+class Staleness:
+    """`ungrouped` faces that no person holds; files `changed` or `gone` since indexing."""
+
+    ungrouped: int
+    changed: tuple[str, ...]
+    gone: tuple[str, ...]
+
+
+def stale(store: Store) -> Staleness:
+    """Looks at every indexed file's size and time, and at every face's person."""
+    changed, gone = [], []
+    for path, size, mtime_ns in store.read("SELECT path, size, mtime_ns FROM files ORDER BY path"):
+        name = os.fsdecode(path)
+        try:
+            status = os.stat(name)
+        except OSError:
+            gone.append(name)
+            continue
+        if (status.st_size, status.st_mtime_ns) != (size, mtime_ns):
+            changed.append(name)
+    (ungrouped,) = store.read(
+        "SELECT count(*) FROM faces LEFT JOIN members ON face_id = id WHERE person_id IS NULL"
+    )[0]
+    return Staleness(ungrouped, tuple(changed), tuple(gone))

@@ -1,0 +1,75 @@
+"""What the gallery takes and gives: plain records, no behaviour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One picture as it lies on disk.
+
+    `path` absolute; `size` in bytes; `mtime_ns` in nanoseconds; `width`, `height` in pixels of
+    the upright picture; `taken_at` UTC ISO 8601 or None.
+    """
+
+    sha256: str
+    path: str
+    size: int
+    mtime_ns: int
+    width: int
+    height: int
+    taken_at: str | None = None
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that could not be read: `kind` of error, `reason` and `remedy` as short phrases."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    kind: str
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class FaceRow:
+    """One stored face: `photo` absolute path, `box` in pixels, `score` and `quality` in [0, 1]."""
+
+    id: int
+    photo: str
+    box: Box
+    score: float
+    quality: float
+
+
+@dataclass(frozen=True)
+class Person:
+    """A group of faces under its number; `name` is None until somebody gives one."""
+
+    id: int
+    name: str | None
+    faces: tuple[FaceRow, ...]
+
+
+@dataclass(frozen=True)
+class Match:
+    """A face found by search, whom it was grouped with (None before grouping), its cosine."""
+
+    face: FaceRow
+    person: int | None
+    name: str | None
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What `forget` removed, counted, and whether a search of the files' bytes found no trace."""
+
+    person: int
+    removed: dict[str, int]
+    proven: bool

@@ -1,0 +1,113 @@
+"""The tables of a gallery file and how they came to be: numbered steps, each in a transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from fusiform.core.errors import GalleryDamaged
+
+APPLICATION_ID = 0x46555346  # "FUSF": how `file` and we know a gallery from any other database
+
+_FIRST = """
+CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE models(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, hash TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL, card TEXT NOT NULL);
+CREATE TABLE photos(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, sha256 TEXT NOT NULL UNIQUE,
+    width INTEGER NOT NULL, height INTEGER NOT NULL,
+    taken_at TEXT, added_at TEXT NOT NULL, forgotten INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE files(
+    path PRIMARY KEY, photo_id INTEGER NOT NULL REFERENCES photos(id) ON DELETE CASCADE,
+    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL);
+CREATE INDEX files_photo ON files(photo_id);
+CREATE TABLE skipped(
+    path PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    kind TEXT NOT NULL, reason TEXT NOT NULL, remedy TEXT NOT NULL, at TEXT NOT NULL);
+CREATE TABLE faces(
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    photo_id INTEGER NOT NULL REFERENCES photos(id) ON DELETE CASCADE,
+    x1 REAL NOT NULL, y1 REAL NOT NULL, x2 REAL NOT NULL, y2 REAL NOT NULL,
+    score REAL NOT NULL, quality REAL NOT NULL, points BLOB NOT NULL);
+CREATE INDEX faces_photo ON faces(photo_id);
+CREATE TABLE dropped(
+    photo_id INTEGER NOT NULL REFERENCES photos(id) ON DELETE CASCADE,
+    x1 REAL NOT NULL, y1 REAL NOT NULL, x2 REAL NOT NULL, y2 REAL NOT NULL,
+    score REAL NOT NULL, reason TEXT NOT NULL);
+CREATE INDEX dropped_photo ON dropped(photo_id);
+CREATE TABLE embeddings(
+    face_id INTEGER NOT NULL REFERENCES faces(id) ON DELETE CASCADE,
+    model_id INTEGER NOT NULL REFERENCES models(id),
+    vector BLOB NOT NULL, PRIMARY KEY(face_id, model_id));
+CREATE TABLE people(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT, created_at TEXT NOT NULL);
+CREATE TABLE members(
+    face_id INTEGER PRIMARY KEY REFERENCES faces(id) ON DELETE CASCADE,
+    person_id INTEGER NOT NULL REFERENCES people(id));
+CREATE INDEX members_person ON members(person_id);
+CREATE TABLE journal(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL,
+    kind TEXT NOT NULL, payload TEXT NOT NULL);
+"""
+
+
+def _first_tables(db: sqlite3.Connection) -> None:
+    # not executescript: that would commit the transaction around it
+    for statement in _FIRST.split(";"):
+        db.execute(statement)
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first_tables,)
+
+
+def migrate(db: sqlite3.Connection, path: Path) -> None:
+    """Brings the open database up to the newest schema; a new or empty file becomes a gallery.
+
+    `db` must be in autocommit mode. Raises GalleryDamaged if the file is another program's
+    database or was made by a newer fusiform; such a file is not changed.
+    """
+    version = _version(db, path)
+    _settings(db)
+    for number in range(version, len(MIGRATIONS)):
+        _step(db, number)
+
+
+def _version(db: sqlite3.Connection, path: Path) -> int:
+    application = db.execute("PRAGMA application_id").fetchone()[0]
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if application != APPLICATION_ID and (application or version or tables):
+        raise GalleryDamaged(
+            f"{path} is no gallery (a database of another program); "
+            "choose another file with --gallery."
+        )
+    if version > len(MIGRATIONS):
+        raise GalleryDamaged(
+            f"{path} was made by a newer fusiform (schema {version}, known here up to "
+            f"{len(MIGRATIONS)}); upgrade fusiform."
+        )
+    return version
+
+
+def _settings(db: sqlite3.Connection) -> None:
+    if db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = NORMAL")
+    db.execute("PRAGMA foreign_keys = ON")
+    db.execute("PRAGMA secure_delete = ON")
+
+
+def _step(db: sqlite3.Connection, number: int) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        # another process may have done this step while we waited for the lock
+        if db.execute("PRAGMA user_version").fetchone()[0] == number:
+            MIGRATIONS[number](db)
+            db.execute(f"PRAGMA user_version = {number + 1}")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")

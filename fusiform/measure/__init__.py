@@ -1,0 +1,1 @@
+"""Scores of detection, verification, grouping and calibration; numpy only."""

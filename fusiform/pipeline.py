@@ -1,0 +1,285 @@
+"""The one place where the rooms meet: pictures in, described and embedded faces out, in order."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusiform.core.errors import FusiformError, ModelUnsupported, PictureError
+from fusiform.core.faces import Dropped, Faces
+from fusiform.core.pictures import Picture, Source, open_picture, read_bytes
+from fusiform.detection.align import align, magnification
+from fusiform.detection.boxes import Pixels
+from fusiform.detection.load import Detector
+from fusiform.detection.load import load as detector_of
+from fusiform.detection.tiles import tiled
+from fusiform.hub.session import open_session
+from fusiform.hub.store import available, locate
+from fusiform.recognise.embedder import FULL_BATCH, Embedder
+from fusiform.recognise.quality import Quality, assess
+
+AUTO_DETECTORS = ("yunet-s", "yunet-n", "dlib-hog")
+AUTO_EMBEDDER = "dlib-resnet"
+
+NEARLY = 0.85
+"""Finds down to this share of the lowest score are reported as dropped, not passed over."""
+
+NO_FACES = Faces.empty()
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+@dataclass(frozen=True)
+class Models:
+    """What looks at the pictures."""
+
+    detector: Detector
+    embedder: Embedder
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Which finds are kept. `eye_distance` in pixels of the full picture."""
+
+    score: float | None = None
+    eye_distance: float = 6.0
+    sharpness: float = 0.12
+    small_faces: bool = False
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """What the pipeline says of one source.
+
+    `faces` carries embeddings and quality. `error` is set where the picture could not be read;
+    `known` where its `sha256` was known already and nothing was looked at.
+    """
+
+    source: str
+    sha256: str = ""
+    width: int = 0
+    height: int = 0
+    taken_at: str | None = None
+    faces: Faces = NO_FACES
+    quality: Quality | None = None
+    dropped: tuple[Dropped, ...] = ()
+    error: FusiformError | None = None
+    known: bool = False
+
+
+@dataclass(frozen=True)
+class _Found:
+    """An analysed picture whose crops still wait for their embeddings."""
+
+    result: Analysed
+    crops: NDArray[np.uint8]
+
+
+def load_detector(name: str = "auto", *, provider: str = "auto") -> Detector:
+    """The detector of that name or path; `auto` is the best one whose weights are here.
+
+    Raises ChoiceError, ModelMissing, ModelDamaged, ModelUnsupported.
+    """
+    model = locate(choose_detector(name))
+    points = locate("dlib-points").data if model.card.family == "dlib-hog" else None
+    return detector_of(model, points=points, provider=provider)
+
+
+def load_embedder(name: str = "auto", *, provider: str = "auto", flip: bool = False) -> Embedder:
+    """The embedder of that name or path. Raises ModelUnsupported if it embeds nothing."""
+    model = locate(AUTO_EMBEDDER if name == "auto" else name)
+    if model.card.kind != "embedder" or model.data is None:
+        raise ModelUnsupported(f"{model.card.name}: is no embedder; see `fusiform models`")
+    return Embedder(model.card, open_session(model.data, provider=provider), flip)
+
+
+def choose_detector(asked: str) -> str:
+    """`asked`, or for "auto" the first of `AUTO_DETECTORS` whose weights are here."""
+    if asked != "auto":
+        return asked
+    ready = {card.name for card, state in available() if state == "ready"}
+    return next((name for name in AUTO_DETECTORS if name in ready), AUTO_DETECTORS[-1])
+
+
+def analyse(
+    sources: Iterable[Source],
+    models: Models,
+    *,
+    limits: Limits | None = None,
+    known: Container[str] = (),
+    workers: int | None = None,
+) -> Iterator[Analysed]:
+    """Looks at every source and yields one `Analysed` each, in order.
+
+    Reading, detecting and cropping run in `workers` threads (default: one a core) over a bounded
+    window, so memory stays flat; embeddings run in full batches across pictures. A source that
+    cannot be read gives an `Analysed` with its `error`, and the run goes on. Pictures whose
+    sha256 is in `known` are only named.
+    """
+    limits = limits or Limits()
+    workers = workers or os.cpu_count() or 1
+
+    def find(source: Source) -> _Found:
+        return _find(source, models, limits, known)
+
+    def embed(batch: list[_Found]) -> list[Analysed]:
+        return _embed(batch, models)
+
+    with ThreadPoolExecutor(workers, thread_name_prefix="fusiform") as pool:
+        found = ordered_map(pool, find, iter(sources), 4 * workers)
+        for batch in ordered_map(pool, embed, batches(found), workers):
+            yield from batch
+
+
+def ordered_map(
+    pool: ThreadPoolExecutor, work: Callable[[A], B], items: Iterator[A], window: int
+) -> Iterator[B]:
+    """`map` over threads, results in order, never more than `window` items under way."""
+    waiting: deque[Future[B]] = deque()
+    try:
+        waiting.extend(pool.submit(work, item) for item in islice(items, window))
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(pool.submit(work, item) for item in islice(items, 1))
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def batches(found: Iterator[_Found]) -> Iterator[list[_Found]]:
+    """Consecutive pictures together until their faces fill one batch of the embedder."""
+    batch: list[_Found] = []
+    for item in found:
+        batch.append(item)
+        if sum(len(f.crops) for f in batch) >= FULL_BATCH or len(batch) == FULL_BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _find(source: Source, models: Models, limits: Limits, known: Container[str]) -> _Found:
+    name = str(source) if isinstance(source, (str, Path)) else "(pixels)"
+    blank = Analysed(name, faces=Faces.empty(models.detector.name))
+    nothing = _Found(blank, np.zeros((0, *(models.embedder.card.size,) * 2, 3), np.uint8))
+    try:
+        content = read_bytes(source) if isinstance(source, (str, Path)) else source
+        if isinstance(content, bytes):
+            blank = replace(blank, sha256=hashlib.sha256(content).hexdigest())
+            if blank.sha256 in known:
+                return replace(nothing, result=replace(blank, known=True))
+        return _look(content, blank, models, limits)
+    except PictureError as error:
+        failed = type(error)(name, error.reason, error.remedy)
+    except Exception as error:  # one picture must never stop a run of a million
+        reason = f"could not be analysed ({type(error).__name__}: {error})"
+        failed = PictureError(name, reason, "please report it with this file")
+    return replace(nothing, result=replace(blank, error=failed))
+
+
+def _look(content: Source, blank: Analysed, models: Models, limits: Limits) -> _Found:
+    detector, embedder = models.detector, models.embedder.card
+    longest = None if limits.small_faces else detector.longest
+    picture = open_picture(content, at_least=longest)
+    minimum = detector.card.minimum_score if limits.score is None else limits.score
+    faces = _detect(picture.pixels, detector, minimum * NEARLY, limits.small_faces)
+    crops = _crops(content, picture, faces, embedder.template)
+    faces = replace(faces, boxes=picture.to_full(faces.boxes), points=picture.to_full(faces.points))
+    quality = assess(crops, faces.points, faces.scores, minimum)
+    reasons = _reasons(faces, quality, minimum, limits)
+    keep = np.array([not reason for reason in reasons], bool)
+    dropped = tuple(
+        Dropped(face.corners, face.score, reason)
+        for face, reason in zip(faces, reasons, strict=True)
+        if reason
+    )
+    result = replace(
+        blank,
+        width=picture.width,
+        height=picture.height,
+        taken_at=picture.taken_at,
+        faces=replace(faces[keep], quality=quality.overall[keep]),
+        quality=quality[keep],
+        dropped=dropped,
+    )
+    return _Found(result, crops[keep])
+
+
+def _detect(pixels: Pixels, detector: Detector, minimum: float, small_faces: bool) -> Faces:
+    if not small_faces:
+        return detector([pixels], minimum=minimum)[0]
+    return tiled(lambda parts: detector(parts, minimum=minimum), pixels, detector.longest)
+
+
+def _in_full(picture: Picture, faces: Faces) -> Faces:
+    boxes, points = picture.to_full(faces.boxes), picture.to_full(faces.points)
+    return replace(faces, boxes=boxes, points=points)
+
+
+def _crops(content: Source, picture: Picture, faces: Faces, name: str) -> Pixels:
+    """Aligned crops, from the full picture if the reduced one would have to be enlarged."""
+    points = faces.points
+    if picture.scale < 1 and len(faces) and magnification(points, name).max() > 1:
+        points, picture = picture.to_full(points), open_picture(content)
+    return align(picture.pixels, points, name)
+
+
+def _reasons(faces: Faces, quality: Quality, minimum: float, limits: Limits) -> list[str]:
+    """Why each find is dropped; the empty text for those that stay."""
+    reasons = []
+    for face, eyes, detail in zip(faces, quality.eye_distance, quality.sharpness, strict=True):
+        if face.score < minimum:
+            reasons.append(f"low score: {face.score:.2f}, needs {minimum:.2f}")
+        elif eyes < limits.eye_distance:
+            reasons.append(
+                f"too small: {eyes:.0f} px between the eyes, needs {limits.eye_distance:g}"
+            )
+        elif detail < limits.sharpness:
+            reasons.append(f"blurred: sharpness {detail:.2f}, needs {limits.sharpness:g}")
+        else:
+            reasons.append("")
+    return reasons
+
+
+def _embed(batch: list[_Found], models: Models) -> list[Analysed]:
+    vectors = models.embedder(np.concatenate([found.crops for found in batch]))
+    results, start = [], 0
+    for found in batch:
+        part = vectors[start : start + len(found.crops)]
+        start += len(part)
+        faces = replace(found.result.faces, embeddings=part)
+        results.append(replace(found.result, faces=faces))
+    return results
+
+
+def analyse_one(
+    source: Source, models: Models, limits: Limits | None = None, *, embed: bool = True
+) -> Analysed:
+    """Looks at one picture in the calling thread; without `embed` its faces get no embeddings.
+
+    Raises PictureError if it cannot be read.
+    """
+    found = _find(source, models, limits or Limits(), ())
+    if found.result.error:
+        raise found.result.error
+    return _embed([found], models)[0] if embed else found.result
+
+
+def detect_one(
+    source: Source, detector: Detector, *, minimum: float | None = None, small_faces: bool = False
+) -> Faces:
+    """All that a detector finds in one picture, in full-size pixels. Raises PictureError."""
+    picture = open_picture(source, at_least=None if small_faces else detector.longest)
+    minimum = detector.card.minimum_score if minimum is None else minimum
+    return _in_full(picture, _detect(picture.pixels, detector, minimum, small_faces))

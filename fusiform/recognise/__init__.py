@@ -1,0 +1,1 @@
+"""Embeddings, quality and comparison of faces."""

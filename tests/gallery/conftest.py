@@ -1,0 +1,70 @@
+"""Synthetic faces whose people are known, and galleries made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fusiform.core.faces import Faces
+from fusiform.gallery import Photo, Store
+
+Crowd = tuple[np.ndarray, np.ndarray]
+
+
+def make_crowd(n: int, people: int, d: int = 32, noise: float = 0.6, seed: int = 0) -> Crowd:
+    """Unit vectors (n, d) around `people` random directions, and who each is."""
+    rng = np.random.default_rng(seed)
+    who = np.arange(n) % people
+    vectors = unit(rng.normal(size=(people, d)))[who] + noise / np.sqrt(d) * rng.normal(size=(n, d))
+    return unit(vectors).astype(np.float32), who
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def make_photo(number: int, path: str = "") -> Photo:
+    return Photo(f"{number:064x}", path or f"/photos/{number}.jpg", 100 + number, 7, 640, 480)
+
+
+def make_faces(vectors: np.ndarray, quality: float = 0.9) -> Faces:
+    n = len(vectors)
+    boxes = np.arange(4 * n).reshape(n, 4) + [0, 0, 9, 9]
+    points = np.arange(10 * n).reshape(n, 5, 2)
+    return Faces(boxes, np.full(n, 0.8), points, vectors, np.full(n, quality))
+
+
+@pytest.fixture
+def crowd() -> Callable[..., Crowd]:
+    return make_crowd
+
+
+@pytest.fixture
+def photo() -> Callable[..., Photo]:
+    return make_photo
+
+
+@pytest.fixture
+def faces() -> Callable[..., Faces]:
+    return make_faces
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "album.db") as opened:
+        opened.use_models("yunet-s", "dlib-resnet", "ab" * 32)
+        yield opened
+
+
+@pytest.fixture
+def fill() -> Callable[..., None]:
+    """fill(store, vectors, each=1, first=0): photos of `each` faces from `vectors`."""
+
+    def add(store: Store, vectors: np.ndarray, each: int = 1, first: int = 0) -> None:
+        for i in range(0, len(vectors), each):
+            store.add_photo(make_photo(first + i), make_faces(vectors[i : i + each]))
+
+    return add
