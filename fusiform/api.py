@@ -326,7 +326,7 @@ class Gallery:
             if len(person.faces) >= smallest:
                 best = sorted(person.faces, key=lambda face: -face.quality)[:most]
                 tiles = [t for face in best if (t := _tile(face.photo, face.box, tile)) is not None]
-                rows.append((f"{title(person)} · {count_of(len(person.faces), 'face')}", tiles))
+                rows.append((f"{title(person)}\n{count_of(len(person.faces), 'face')}", tiles))
         return contact_sheet(rows, tile=tile)
 
 

@@ -10,6 +10,7 @@ import io
 import re
 import warnings
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib import import_module
 from typing import IO, Any
 
@@ -174,12 +175,23 @@ def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     Unchanged where the profile is sRGB already, is for another mode, or is broken.
     """
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        mode = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}.get(source.profile.xcolor_space.strip())
-        if mode != image.mode or "sRGB" in (source.profile.profile_description or ""):
-            return image
-        target = ImageCms.createProfile("sRGB")
-        converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
+        transform = _transform(profile, image.mode)
+        converted = transform and ImageCms.applyTransform(image, transform)
     except Exception:  # a broken profile must not cost the picture, whatever Little CMS says
         return image
     return converted or image
+
+
+@lru_cache(maxsize=16)
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """From a profile to sRGB; None where there is nothing to do. An album has few profiles.
+
+    Without Little CMS's one-pixel cache a transform may be used by several threads.
+    """
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    modes = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
+    fits = modes.get(source.profile.xcolor_space.strip()) == mode
+    if not fits or "sRGB" in (source.profile.profile_description or ""):
+        return None
+    target = ImageCms.createProfile("sRGB")
+    return ImageCms.buildTransform(source, target, mode, "RGB", flags=ImageCms.Flags.NOCACHE)

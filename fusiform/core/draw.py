@@ -6,6 +6,7 @@ import os
 import secrets
 import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -175,6 +176,7 @@ def _cut(text: str, font: Font, width: float) -> str:
     """The text, ended with "…" if it is wider than `width` pixels."""
     if font.getlength(text) <= width:
         return text
+    text = text[:200]  # wide enough for any column, and each letter costs a measurement
     while text and font.getlength(text + "…") > width:
         text = text[:-1]
     return text.rstrip() + "…"
@@ -247,8 +249,10 @@ def _at_height(pixels: Pixels, faces: Faces, high: int) -> Image.Image:
 def _lettering(text: str, size: int) -> tuple[str, Font]:
     """The text and the font that has most of its letters; accents go where none has them."""
     text = " ".join(text.split())
-    names = ("", *_FONTS)
-    best = max(names, key=lambda name: sum(_covers(name, letter) for letter in text))
+    best = ""
+    if not all(_covers("", letter) for letter in text):
+        fonts = ("", *_system_fonts())
+        best = max(fonts, key=lambda name: sum(_covers(name, letter) for letter in text))
     plain = "".join(
         letter if _covers(best, letter) else _without_accents(letter) for letter in text
     )
@@ -261,12 +265,20 @@ def _without_accents(letter: str) -> str:
 
 
 @cache
+def _system_fonts() -> tuple[str, ...]:
+    """Those of `_FONTS` that are on this machine (found once: each look walks the font folders)."""
+    found = []
+    for name in _FONTS:
+        with suppress(OSError):
+            _font(name, 16)
+            found.append(name)
+    return tuple(found)
+
+
+@cache
 def _covers(name: str, letter: str) -> bool:
-    """Whether a font is there and has the letter (its picture is not that of a missing one)."""
-    try:
-        font = _font(name, 16)
-    except OSError:
-        return False
+    """Whether a font has the letter: its picture is not that of a missing one."""
+    font = _font(name, 16)
     return letter.isspace() or bytes(font.getmask(letter)) != bytes(font.getmask("\uffff"))
 
 

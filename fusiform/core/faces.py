@@ -91,7 +91,7 @@ class Faces:
             if value is None:
                 continue
             array = np.asarray(value, dtype=np.float32)
-            wanted = shapes.get(name, (n, *array.shape[1:2]))
+            wanted = shapes.get(name, (n, *(array.shape[1:2] or ("d",))))
             if array.shape != wanted:
                 raise ChoiceError(f"Faces.{name}", f"of shape {wanted}", array.shape)
             object.__setattr__(self, name, array)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import stat
@@ -262,7 +263,8 @@ def _blaming(name: str) -> Iterator[None]:
         reason = f"is refused by Pillow ({error})"
         raise PictureTooLarge(name, reason, "make it smaller or save it as JPEG") from error
     except Exception as error:
-        if isinstance(error, OSError) and error.errno:  # the disk; decoders set no errno
+        # The disk; decoders set no errno, and a senseless seek into a damaged file is EINVAL.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise _unreadable(name, error) from error
         reason = f"is damaged or cut short ({error})"
         raise DamagedPicture(name, reason, "copy it again from where it came") from error

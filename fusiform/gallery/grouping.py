@@ -40,7 +40,8 @@ def group(
     form no groups and so never bridge two; they join a finished group on clearer evidence or stay
     alone. `pins (n,)` integers, -1 for none: equal pins are always one group, different ones
     never. `photos (n,)` integers: faces of one photo are taken for one person only on clearer
-    evidence. The partition does not depend on the order of the faces.
+    evidence. The partition does not depend on the order of the faces, unless two are alike in all
+    of these.
     Raises ChoiceError if the lengths differ or the threshold is not in (-1, 1].
     """
     n = len(vectors)
@@ -52,7 +53,7 @@ def group(
     rows = np.ascontiguousarray(vectors, dtype=np.float32)
     sure, pin = known[0] >= minimum_quality, known[1].astype(np.int64)
     sure |= pin >= 0
-    keys = [(rows[i].tobytes(), pin[i], photo[i]) for i in range(n)]
+    keys = [(rows[i].tobytes(), pin[i], photo[i], known[0][i]) for i in range(n)]
     order = np.array(sorted(range(n), key=keys.__getitem__), dtype=np.int64)
     good, poor = order[sure[order]], order[~sure[order]]
     labels = np.empty(n, np.int64)

@@ -61,7 +61,7 @@ def test_any_label_is_drawn_inside_the_picture(label) -> None:
 
 
 def test_accents_are_left_off_rather_than_lost(monkeypatch) -> None:
-    monkeypatch.setattr(draw, "_FONTS", ())  # a machine without any font
+    monkeypatch.setattr(draw, "_system_fonts", tuple)  # a machine without any font
     assert draw._lettering("José Ñandú", 20)[0] == "Jose Nandu"
     assert draw._lettering("plain", 20)[0] == "plain"
 

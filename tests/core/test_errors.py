@@ -18,17 +18,16 @@ def test_every_error_is_caught_by_the_base_and_drawn_in_the_tree(kind: type) -> 
 
 
 def test_tree_drawn_is_the_tree_there_is() -> None:
-    lines = [
-        line for line in (errors.__doc__ or "").splitlines() if "Error" in line or "──" in line
-    ]
-    drawn = {}
-    stack: list[tuple[int, str]] = []
-    for line in lines[1:] if not lines[0].startswith("    ") else lines:
+    lines = inspect.cleandoc(errors.__doc__ or "").splitlines()
+    tree = [line for line in lines if "── " in line or line == "FusiformError"]
+    drawn: dict[str, str] = {}
+    above: list[tuple[int, str]] = []
+    for line in tree:
         bare = line.lstrip(" │├└─")
         depth, name = len(line) - len(bare), bare.split()[0]
-        stack = [(d, n) for d, n in stack if d < depth]
-        drawn[name] = stack[-1][1] if stack else "Exception"
-        stack.append((depth, name))
+        above = [(d, n) for d, n in above if d < depth]
+        drawn[name] = above[-1][1] if above else "Exception"
+        above.append((depth, name))
     assert drawn == {c.__name__: c.__mro__[1].__name__ for c in CLASSES}
 
 

@@ -32,22 +32,22 @@ def make_photo(number: int, path: str = "") -> Photo:
 
 def make_faces(vectors: np.ndarray, quality: float = 0.9) -> Faces:
     n = len(vectors)
-    boxes = np.arange(4 * n).reshape(n, 4) + [0, 0, 9, 9]
+    boxes = np.arange(4 * n).reshape(n, 4) + np.array([0, 0, 9, 9])
     points = np.arange(10 * n).reshape(n, 5, 2)
     return Faces(boxes, np.full(n, 0.8), points, vectors, np.full(n, quality))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def crowd() -> Callable[..., Crowd]:
     return make_crowd
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def photo() -> Callable[..., Photo]:
     return make_photo
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def faces() -> Callable[..., Faces]:
     return make_faces
 
@@ -59,7 +59,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def fill() -> Callable[..., None]:
     """fill(store, vectors, each=1, first=0): photos of `each` faces from `vectors`."""
 

@@ -53,7 +53,7 @@ def literal(similarity, threshold, start, pins, against, cost):
 )
 def test_equals_the_literal_version(crowd, seed, threshold, pinned, pairs, nearest):
     rng = np.random.default_rng(seed)
-    n = 40
+    n = 30
     vectors, _ = crowd(n, 6, d=8, noise=rng.uniform(0.4, 1.2), seed=seed)
     pins = np.where(rng.random(n) < pinned, rng.permutation(n), -1)
     a, b = rng.integers(0, n, (2, pairs))
@@ -83,9 +83,7 @@ def test_starts_from_given_groups(crowd):
 @pytest.mark.parametrize("noise", [0.5, 0.9, 1.3])
 def test_equals_scikit_learn(crowd, noise):
     vectors, _ = crowd(1500, 120, noise=noise, seed=3)
-    ours = average_linkage(
-        vectors, 0.45, np.arange(1500), np.full(1500, -1), no_conflicts(1500)
-    )
+    ours = average_linkage(vectors, 0.45, np.arange(1500), np.full(1500, -1), no_conflicts(1500))
     distance = np.maximum(1 - vectors.astype(float) @ vectors.T.astype(float), 0)
     theirs = AgglomerativeClustering(
         n_clusters=None, metric="precomputed", linkage="average", distance_threshold=0.55

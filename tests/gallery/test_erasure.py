@@ -1,0 +1,139 @@
+"""After `forget` no byte of the person is left, and the proof notices when one is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fusiform.core.errors import GalleryBusy, UnknownPerson
+from fusiform.gallery import (
+    Store,
+    acts,
+    compact,
+    erasure,
+    find,
+    forget,
+    merge,
+    name,
+    people,
+    person,
+    regroup,
+    replay,
+)
+
+
+@pytest.fixture
+def grouped(store, crowd, fill):
+    fill(store, crowd(60, 4, d=128, noise=0.4)[0], each=3)
+    regroup(store, 0.5)
+    return store
+
+
+def blobs(store: Store, who: int) -> list[bytes]:
+    sql = "SELECT vector FROM embeddings JOIN members USING (face_id) WHERE person_id = ?"
+    return [row[0] for row in store.read(sql, (who,))]
+
+
+def all_bytes(store: Store) -> bytes:
+    files = [store.path, *(Path(f"{store.path}{end}") for end in ("-wal", "-shm"))]
+    return b"".join(file.read_bytes() for file in files if file.exists())
+
+
+def test_nothing_is_left(grouped, crowd):
+    name(grouped, 2, "Wilhelmina")
+    name(grouped, 2, "Mina Harker")
+    name(grouped, 3, "Jonathan")
+    kept = blobs(grouped, 1)
+    gone = blobs(grouped, 2)
+    assert all(blob in all_bytes(grouped) for blob in gone + kept)
+    erased = forget(grouped, "mina harker")
+    assert (erased.person, erased.proven) == (2, True)
+    assert erased.removed == {"faces": 15, "embeddings": 15, "names": 2}
+    left = all_bytes(grouped)
+    for trace in (*gone, b"Wilhelmina", b"Mina Harker"):
+        assert trace not in left
+        assert trace[:8] not in left
+    assert all(blob in left for blob in kept)
+    with pytest.raises(UnknownPerson):
+        person(grouped, 2)
+    assert person(grouped, "Jonathan").id == 3
+    assert {match.person for match in find(grouped, crowd(60, 4, d=128, noise=0.4)[0][1], 60)} == {
+        1, 3, 4,
+    }  # fmt: skip
+    grouped.check()
+
+
+def test_the_photos_stay_known_so_that_the_faces_do_not_come_back(grouped, crowd, fill):
+    before = grouped.counts()
+    forget(grouped, 1)
+    after = grouped.counts()
+    assert (after["photos"], after["faces"]) == (before["photos"], before["faces"] - 15)
+    fill(grouped, crowd(60, 4, d=128, noise=0.4)[0], each=3)  # index again
+    regroup(grouped, 0.5)
+    assert grouped.counts() == after
+    assert 1 not in [who.id for who in people(grouped)]
+    assert grouped.read("SELECT sum(forgotten) FROM photos") == [(15,)]
+
+
+def test_the_journal_keeps_only_that_and_how_many(grouped):
+    name(grouped, 1, "Wilhelmina")
+    name(grouped, 2, "Jonathan")
+    gone = {face.id for who in (1, 2) for face in person(grouped, who).faces}
+    merge(grouped, 1, 2)  # both names belong to person 1 now
+    name(grouped, 3, "Abraham")
+    erased = forget(grouped, 1)
+    assert erased.removed["names"] == 2
+    assert erased.proven
+    text = json.dumps(grouped.read("SELECT kind, payload FROM journal"))
+    assert "Wilhelmina" not in text
+    assert "Jonathan" not in text
+    assert acts(grouped)[-1].count == 30
+    decided = replay(acts(grouped))
+    assert not gone & set(decided.pins)
+    assert decided.names == {3: "Abraham"}
+
+
+def test_a_name_that_rightly_stands_elsewhere_does_not_spoil_the_proof(grouped, photo, faces):
+    name(grouped, 1, "Wilhelmina")
+    name(grouped, 2, "Wilhelmina Smith")
+    assert forget(grouped, 1).proven
+    assert person(grouped, 2).name == "Wilhelmina Smith"
+
+
+def test_a_trace_in_the_log_of_a_reader_is_noticed(grouped):
+    """While somebody reads, SQLite keeps the past for them: that is no proof of erasure."""
+    with Store(grouped.path, patience=0) as reader, Store(grouped.path, patience=0) as eraser:
+        with reader.alone() as db:
+            db.execute("BEGIN")
+            db.execute("SELECT count(*) FROM faces").fetchone()
+            erased = forget(eraser, 1)
+            assert erased.removed["faces"] == 15
+            assert not erased.proven
+            db.execute("ROLLBACK")
+        assert compact(eraser)
+
+
+def test_not_while_indexing(grouped):
+    with Store(grouped.path) as other, other.lock_for_indexing():
+        with pytest.raises(GalleryBusy):
+            forget(grouped, 1)
+        assert len(people(grouped)) == 4
+
+
+@pytest.mark.parametrize("at", [0, 1, 7, (1 << 22) - 8, (1 << 22) - 1, (1 << 22) + 3])
+def test_the_search_finds_a_piece_wherever_it_stands(tmp_path, at):
+    rng = np.random.default_rng(at)
+    vector = rng.normal(size=64).astype("<f2").tobytes()
+    file = tmp_path / "some"
+    noise = bytearray(rng.bytes((1 << 22) + 100))
+    file.write_bytes(noise)
+    assert not erasure._traces(file, {vector}, [])
+    noise[at : at + 16] = vector[32:48]
+    file.write_bytes(noise)
+    assert erasure._traces(file, {vector}, [])
+    assert not erasure._traces(file, set(), ["Wilhelmina"])
+    file.write_bytes(noise + b"..Wilhelmina..")
+    assert erasure._traces(file, set(), ["Wilhelmina"])
