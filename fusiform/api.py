@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,11 +20,12 @@ from numpy.typing import NDArray
 
 from fusiform import gallery as rooms
 from fusiform.core.draw import contact_sheet, face_tile
-from fusiform.core.errors import FusiformError, ModelUnsupported
+from fusiform.core.errors import ChoiceError, FusiformError, ModelUnsupported
 from fusiform.core.faces import Face, Faces
 from fusiform.core.pictures import Source, open_picture, picture_paths
 from fusiform.detection.load import Detector
 from fusiform.gallery import Erasure, Match, Person, Store
+from fusiform.hub.card import shipped_cards
 from fusiform.hub.files import home
 from fusiform.indexing import KnownPhotos, Progress, Report, Run
 from fusiform.pipeline import (
@@ -123,7 +125,7 @@ def detect(
 
     `minimum`: lowest score, by default the detector's own. `small_faces` also looks at full
     resolution, tile by tile: slower, for huge pictures. No face gives an empty `Faces`.
-    Raises PictureError if the picture cannot be read.
+    Raises PictureError if the picture cannot be read, ChoiceError for an array of the wrong kind.
     """
     return detect_one(source, _detector(detector), minimum=minimum, small_faces=small_faces)
 
@@ -134,7 +136,7 @@ def embed(
     """Every face with its embedding of unit length and its quality, best score first.
 
     Finds too small, too blurred or too uncertain to be compared are left out.
-    Raises PictureError if the picture cannot be read.
+    Raises PictureError if the picture cannot be read, ChoiceError for an array of the wrong kind.
     """
     limits = Limits(small_faces=small_faces)
     return analyse_one(source, models(detector, embedder), limits).faces
@@ -188,6 +190,12 @@ def verify(
     best = float(table[i, j])
     chance = probability(card, best)
     return Verification(best >= wanted, best, wanted, chance, faces_a, faces_b, (i, j), *names)
+
+
+def lasting(asked: str, name: str) -> str:
+    """What finds a model again later: the name of a shipped one, else its absolute path."""
+    shipped = asked == "auto" or asked in shipped_cards()
+    return name if shipped else os.path.abspath(Path(asked).expanduser())
 
 
 def default_gallery() -> Path:
@@ -256,31 +264,43 @@ class Gallery:
         """
         started = time.perf_counter()
         run = Run(self.store, progress)
+        self._grouping(limit)  # a senseless one is refused before hours of work
+        roots = [Path(path).expanduser() for path in paths]
         with self.store.lock_for_indexing(wait):
             self._record_models()
             known = KnownPhotos(self.store)
-            sources = run.new_files(picture_paths(paths, on_error=run.unreadable))
+            sources = run.new_files(picture_paths(roots, on_error=run.unreadable))
             limits = Limits(small_faces=small_faces)
             found = analyse(sources, self.models, limits=limits, known=known, workers=workers)
-            for result in found:
-                run.keep(result)
-            if run.photos or limit is not None:
+            with closing(found):
+                for result in found:
+                    run.keep(result)
+            run.clear_gone(roots)
+            if limit is not None or run.to_group():
                 self.regroup(limit)
         return run.report(self.models, len(self.people()), time.perf_counter() - started)
 
     def _record_models(self) -> None:
-        card = self.models.embedder.card
-        self.store.use_models(self.models.detector.name, card.name, card.sha256, card.to_json())
+        used, card = self.models, self.models.embedder.card
+        detector = lasting(self._names[0], used.detector.name)
+        embedder = lasting(self._names[1], card.name)
+        self.store.use_models(detector, embedder, card.sha256, card.to_json())
 
     def regroup(self, limit: float | None = None) -> None:
         """Groups all faces anew; names, merges and splits stay. `limit` as in `index`."""
+        rooms.regroup(self.store, self._grouping(limit))
+
+    def _grouping(self, limit: float | None) -> float:
         card = self.models.embedder.card
         limit = card.grouping if limit is None else limit
         if limit is None:
             raise ModelUnsupported(
-                f"{card.name}: its card states no similarity for grouping; give one (limit=0.5)"
+                f"{card.name}: its card states no similarity for grouping; "
+                "give one (limit=0.5, or --limit 0.5)"
             )
-        rooms.regroup(self.store, limit)
+        if not -1 < limit <= 1:
+            raise ChoiceError("limit", "a similarity in (-1, 1]", limit)
+        return limit
 
     def people(self) -> list[Person]:
         """Everybody, most faces first."""
@@ -307,7 +327,12 @@ class Gallery:
         return rooms.forget(self.store, who)
 
     def find(self, source: Source, *, count: int = 20, at_least: float = -1.0) -> list[Found]:
-        """For every face of a picture, the `count` most similar faces of the gallery."""
+        """For every face of a picture, the `count` most similar faces of the gallery.
+
+        Raises PictureError, and ModelsDiffer if the gallery was made with other models.
+        """
+        if self.store.models():
+            self._record_models()
         faces = analyse_one(source, self.models).faces
         return [
             Found(face, tuple(rooms.find(self.store, face.embedding, count, at_least)))

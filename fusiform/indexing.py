@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fusiform.core.errors import PictureError
+from fusiform.core.errors import DamagedPicture, NotAPicture, PictureError, PictureTooLarge
+from fusiform.core.faces import Dropped
 from fusiform.gallery import Photo, Skipped, Store
 from fusiform.pipeline import Analysed, Models
+
+SETTLED = (NotAPicture, DamagedPicture, PictureTooLarge)
+"""What is wrong with the content: looked at again only when the file changes.
+
+Anything else (permissions, a missing library, the disk) may be mended from outside.
+"""
 
 
 @dataclass(frozen=True)
@@ -27,7 +35,8 @@ class Report:
     """What one run of `index` did.
 
     `photos` new pictures, `faces` found in them, `dropped` finds not kept, `skipped` files that
-    could not be read, `duplicates` new paths of known pictures, `unchanged` files known already.
+    could not be read, `duplicates` new paths of known pictures, `unchanged` files known already,
+    `gone` files that lie there no more. `drops` names every find not kept, with its photo.
     """
 
     photos: int
@@ -36,11 +45,18 @@ class Report:
     skipped: int
     duplicates: int
     unchanged: int
+    gone: int
     people: int
     seconds: float
     detector: str
     embedder: str
     errors: tuple[PictureError, ...] = field(default=(), repr=False)
+    drops: tuple[tuple[str, Dropped], ...] = field(default=(), repr=False)
+
+    @property
+    def drop_reasons(self) -> dict[str, int]:
+        """How many finds were dropped as "too small", "blurred" and for "low score"."""
+        return dict(Counter(drop.reason.partition(":")[0] for _, drop in self.drops))
 
 
 @dataclass(frozen=True)
@@ -58,38 +74,46 @@ class Run:
 
     def __init__(self, store: Store, progress: Callable[[Progress], None] | None) -> None:
         self.store, self.progress = store, progress
-        self.photos = self.faces = self.dropped = self.duplicates = self.unchanged = 0
+        self.photos = self.faces = self.duplicates = self.unchanged = self.gone = 0
         self.errors: list[PictureError] = []
+        self.drops: list[tuple[str, Dropped]] = []
         self._state: dict[str, tuple[int, int]] = {}
 
     def new_files(self, paths: Iterable[Path]) -> Iterator[str]:
         """The files that are not known as they lie there now, absolute."""
         for path in paths:
             name = os.path.abspath(path)
-            size, mtime = _size_and_time(name)
-            if self.store.seen(name, size, mtime):
-                self.unchanged += 1
+            if name in self._state:  # named twice, and on its way already
                 continue
-            self._state[name] = (size, mtime)
-            yield name
+            state = _size_and_time(name)
+            if self.store.seen(name, *state):
+                self.unchanged += 1
+                self._tell(name)
+            else:
+                self._state[name] = state
+                yield name
 
     def unreadable(self, error: PictureError) -> None:
+        """Notes a file or folder that could not even be listed."""
         self.errors.append(error)
 
     def keep(self, result: Analysed) -> None:
         """Stores what the pipeline says of one file, in one transaction."""
         size, mtime = self._state.pop(result.source)
-        if isinstance(error := result.error, PictureError):
-            self.errors.append(error)
-            kind = type(error).__name__
-            row = Skipped(result.source, size, mtime, kind, error.reason, error.remedy)
-            self.store.add_skipped(row)
+        if isinstance(result.error, PictureError):
+            self._skip(result.source, result.error, size, mtime)
         elif (number := self.store.photo_id(result.sha256)) is not None:
             self.duplicates += 1
             self.store.add_file(number, result.source, size, mtime)
         else:
             self._add(result, size, mtime)
         self._tell(result.source)
+
+    def _skip(self, path: str, error: PictureError, size: int, mtime: int) -> None:
+        self.errors.append(error)
+        state = (size, mtime) if isinstance(error, SETTLED) else (-1, -1)
+        kind = type(error).__name__
+        self.store.add_skipped(Skipped(path, *state, kind, error.reason, error.remedy))
 
     def _add(self, result: Analysed, size: int, mtime: int) -> None:
         photo = Photo(
@@ -98,27 +122,56 @@ class Run:
         self.store.add_photo(photo, result.faces, result.dropped)
         self.photos += 1
         self.faces += len(result.faces)
-        self.dropped += len(result.dropped)
+        self.drops += [(result.source, drop) for drop in result.dropped]
 
     def _tell(self, path: str) -> None:
         if self.progress:
-            done = self.photos + self.duplicates + len(self.errors)
+            done = self.photos + self.duplicates + self.unchanged + len(self.errors)
             self.progress(Progress(done, self.faces, len(self.errors), path))
+
+    def clear_gone(self, roots: Iterable[str | Path]) -> None:
+        """Takes files off the list that lie under `roots` no more; people and names stay.
+
+        A root that is gone itself may be a drive that is not plugged in: nothing happens then.
+        """
+        inside = tuple(_folder(root) for root in roots if os.path.isdir(root))
+        listed = self.store.read("SELECT path FROM files UNION SELECT path FROM skipped")
+        gone = [
+            (path,)
+            for (path,) in listed
+            if (name := os.fsdecode(path)).startswith(inside) and not os.path.lexists(name)
+        ]
+        if not gone:
+            return
+        with self.store.write() as db:
+            self.gone = db.executemany("DELETE FROM files WHERE path = ?", gone).rowcount
+            db.executemany("DELETE FROM skipped WHERE path = ?", gone)
+
+    def to_group(self) -> bool:
+        """Whether the gallery has faces that belong to nobody yet, of this run or a broken one."""
+        sql = "SELECT 1 FROM embeddings WHERE face_id NOT IN (SELECT face_id FROM members) LIMIT 1"
+        return bool(self.store.read(sql))
 
     def report(self, used: Models, people: int, seconds: float) -> Report:
         return Report(
             self.photos,
             self.faces,
-            self.dropped,
+            len(self.drops),
             len(self.errors),
             self.duplicates,
             self.unchanged,
+            self.gone,
             people,
             seconds,
             used.detector.name,
             used.embedder.name,
             tuple(self.errors),
+            tuple(self.drops),
         )
+
+
+def _folder(path: str | Path) -> str:
+    return os.path.join(os.path.abspath(path), "")
 
 
 def _size_and_time(path: str) -> tuple[int, int]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -15,7 +16,13 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fusiform.core.errors import FusiformError, ModelUnsupported, PictureError
+from fusiform.core.errors import (
+    ChoiceError,
+    FusiformError,
+    ModelUnsupported,
+    PictureError,
+    PictureTooLarge,
+)
 from fusiform.core.faces import Dropped, Faces
 from fusiform.core.pictures import Picture, Source, open_picture, read_bytes
 from fusiform.detection.align import align, magnification
@@ -33,6 +40,16 @@ AUTO_EMBEDDER = "dlib-resnet"
 
 NEARLY = 0.85
 """Finds down to this share of the lowest score are reported as dropped, not passed over."""
+
+LARGEST_FILE = 1 << 29
+"""Larger files, in bytes, are refused before they are read: a hostile one could fill memory."""
+
+PIXELS = "(pixels)"
+"""The name of a source that is no file."""
+
+ENLARGED = 1.5
+"""A reduced picture is read again at full size only if a crop would enlarge it more than this:
+up to twofold, dlib's embedding keeps a cosine of 0.997 to that of the full crop."""
 
 NO_FACES = Faces.empty()
 
@@ -119,7 +136,7 @@ def analyse(
     limits: Limits | None = None,
     known: Container[str] = (),
     workers: int | None = None,
-) -> Iterator[Analysed]:
+) -> Generator[Analysed, None, None]:
     """Looks at every source and yields one `Analysed` each, in order.
 
     Reading, detecting and cropping run in `workers` threads (default: one a core) over a bounded
@@ -136,15 +153,19 @@ def analyse(
     def embed(batch: list[_Found]) -> list[Analysed]:
         return _embed(batch, models)
 
-    with ThreadPoolExecutor(workers, thread_name_prefix="fusiform") as pool:
-        found = ordered_map(pool, find, iter(sources), 4 * workers)
-        for batch in ordered_map(pool, embed, batches(found), workers):
+    # Whoever stops early closes the maps before the pool: what has not begun never begins.
+    with (
+        ThreadPoolExecutor(workers, thread_name_prefix="fusiform") as pool,
+        closing(ordered_map(pool, find, iter(sources), 4 * workers)) as found,
+        closing(ordered_map(pool, embed, batches(found), workers)) as embedded,
+    ):
+        for batch in embedded:
             yield from batch
 
 
 def ordered_map(
     pool: ThreadPoolExecutor, work: Callable[[A], B], items: Iterator[A], window: int
-) -> Iterator[B]:
+) -> Generator[B, None, None]:
     """`map` over threads, results in order, never more than `window` items under way."""
     waiting: deque[Future[B]] = deque()
     try:
@@ -170,22 +191,45 @@ def batches(found: Iterator[_Found]) -> Iterator[list[_Found]]:
 
 
 def _find(source: Source, models: Models, limits: Limits, known: Container[str]) -> _Found:
-    name = str(source) if isinstance(source, (str, Path)) else "(pixels)"
+    name = _name(source)
     blank = Analysed(name, faces=Faces.empty(models.detector.name))
     nothing = _Found(blank, np.zeros((0, *(models.embedder.card.size,) * 2, 3), np.uint8))
     try:
-        content = read_bytes(source) if isinstance(source, (str, Path)) else source
+        content = _content(source) if isinstance(source, (str, Path)) else source
         if isinstance(content, bytes):
             blank = replace(blank, sha256=hashlib.sha256(content).hexdigest())
             if blank.sha256 in known:
                 return replace(nothing, result=replace(blank, known=True))
         return _look(content, blank, models, limits)
-    except PictureError as error:
-        failed = type(error)(name, error.reason, error.remedy)
     except Exception as error:  # one picture must never stop a run of a million
-        reason = f"could not be analysed ({type(error).__name__}: {error})"
-        failed = PictureError(name, reason, "please report it with this file")
-    return replace(nothing, result=replace(blank, error=failed))
+        return replace(nothing, result=replace(blank, error=_named(error, name)))
+
+
+def _named(error: Exception, name: str) -> FusiformError:
+    if isinstance(error, PictureError):
+        return type(error)(name, error.reason, error.remedy)
+    if isinstance(error, ChoiceError) and name == PIXELS:  # an array of the wrong kind
+        return error
+    reason = f"could not be analysed ({type(error).__name__}: {error})"
+    return PictureError(name, reason, "please report it with this file")
+
+
+def _name(source: Source) -> str:
+    if isinstance(source, (str, Path)):
+        return str(source)
+    return f"bytes ({len(source)})" if isinstance(source, bytes) else PIXELS
+
+
+def _content(path: str | Path) -> bytes:
+    """The bytes of a file of reasonable size. Raises PictureError."""
+    try:
+        size = os.stat(path).st_size
+    except (OSError, ValueError):  # reading it will say what is wrong
+        size = 0
+    if size > LARGEST_FILE:
+        reason = f"has {size / 1e9:.1f} GB, more than the limit of {LARGEST_FILE / 1e9:.1f} GB"
+        raise PictureTooLarge(path, reason, "save it as a JPEG")
+    return read_bytes(path)
 
 
 def _look(content: Source, blank: Analysed, models: Models, limits: Limits) -> _Found:
@@ -195,7 +239,7 @@ def _look(content: Source, blank: Analysed, models: Models, limits: Limits) -> _
     minimum = detector.card.minimum_score if limits.score is None else limits.score
     faces = _detect(picture.pixels, detector, minimum * NEARLY, limits.small_faces)
     crops = _crops(content, picture, faces, embedder.template)
-    faces = replace(faces, boxes=picture.to_full(faces.boxes), points=picture.to_full(faces.points))
+    faces = _in_full(picture, faces)
     quality = assess(crops, faces.points, faces.scores, minimum)
     reasons = _reasons(faces, quality, minimum, limits)
     keep = np.array([not reason for reason in reasons], bool)
@@ -228,9 +272,9 @@ def _in_full(picture: Picture, faces: Faces) -> Faces:
 
 
 def _crops(content: Source, picture: Picture, faces: Faces, name: str) -> Pixels:
-    """Aligned crops, from the full picture if the reduced one would have to be enlarged."""
+    """Aligned crops, from the full picture where the reduced one is too coarse for a face."""
     points = faces.points
-    if picture.scale < 1 and len(faces) and magnification(points, name).max() > 1:
+    if picture.scale < 1 and len(faces) and magnification(points, name).max() > ENLARGED:
         points, picture = picture.to_full(points), open_picture(content)
     return align(picture.pixels, points, name)
 
@@ -268,7 +312,7 @@ def analyse_one(
 ) -> Analysed:
     """Looks at one picture in the calling thread; without `embed` its faces get no embeddings.
 
-    Raises PictureError if it cannot be read.
+    Raises PictureError if it cannot be read, ChoiceError for an array of the wrong kind.
     """
     found = _find(source, models, limits or Limits(), ())
     if found.result.error:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+ROOT = Path(__file__).resolve().parents[1]
 BESIDE = Path(__file__).resolve().parents[2] / "shared"
 REAL = Path(os.environ.get("FUSIFORM_REAL") or BESIDE / "data" / "real")
 MODELS = Path(os.environ.get("FUSIFORM_MODELS") or BESIDE / "models")
@@ -39,6 +44,59 @@ def public_models() -> Path:
     if not MODELS.is_dir():
         pytest.skip(f"no public weights in {MODELS}; set FUSIFORM_MODELS to their folder")
     return MODELS
+
+
+@pytest.fixture(scope="session")
+def album() -> Path:
+    """The folder of photos that ships: nine pictures, two people, one cat."""
+    return ROOT / "fusiform" / "album"
+
+
+@pytest.fixture(scope="session")
+def indexed(album: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A gallery of the album. Do not write to it; `copied` is for that."""
+    from fusiform.api import Gallery
+
+    path = tmp_path_factory.mktemp("gallery") / "album.db"
+    with Gallery(path) as gallery:
+        gallery.index(album)
+    return path
+
+
+@pytest.fixture
+def copied(indexed: Path, tmp_path: Path) -> Path:
+    """A copy of the album's gallery."""
+    return Path(shutil.copy(indexed, tmp_path / "copy.db"))
+
+
+@pytest.fixture
+def yunet(public_models: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """YuNet's weights are on this machine, for the length of one test."""
+    from fusiform import api
+
+    monkeypatch.setenv("FUSIFORM_MODELS", str(public_models))
+    api._detector.cache_clear()
+    yield
+    api._detector.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def program() -> list[str]:
+    """The command line as another process starts it."""
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from fusiform.app.cli import main; main()"
+    return [sys.executable, "-c", code]
+
+
+@pytest.fixture
+def run(program: list[str], home: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """run("people", "--json", FUSIFORM_HOME=...): one command in its own process."""
+
+    def start(*words: object, cwd: Path | None = None, **settings: str) -> Any:
+        told = [*program, *map(str, words)]
+        env = os.environ | {"COLUMNS": "80"} | settings
+        return subprocess.run(told, capture_output=True, text=True, cwd=cwd, env=env, timeout=300)
+
+    return start
 
 
 @pytest.fixture

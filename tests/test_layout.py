@@ -28,8 +28,9 @@ MAY_IMPORT = {
     **dict.fromkeys(MODELS, SHARED),
     "gallery": FLOOR | {"measure"},
     "pipeline": MODELS | FLOOR | {"hub"},
-    "api": MODELS | SHARED | {"pipeline", "gallery"},
-    "app": MODELS | SHARED | {"pipeline", "gallery", "api", "fusiform"},
+    "indexing": FLOOR | {"pipeline", "gallery"},
+    "api": MODELS | SHARED | {"pipeline", "gallery", "indexing"},
+    "app": MODELS | SHARED | {"pipeline", "gallery", "indexing", "api", "fusiform"},
 }
 # What a room may take from outside; None means any declared dependency.
 OUTSIDE: dict[str, set[str] | None] = {

@@ -1,11 +1,12 @@
 """The `fusiform` command. Each command parses, calls the library's verb of its name, prints.
 
 Exit codes: 0 done, 1 an error that is named, 2 wrong usage, 3 "no" where --exit-code asks for it,
-130 interrupted.
+130 interrupted. Unreadable photos do not fail `index`; they do fail `detect` and `describe`.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Annotated
@@ -14,12 +15,16 @@ import typer
 
 import fusiform
 from fusiform.app import gallery_commands, model_commands, picture_commands
-from fusiform.app.terminal import say
-from fusiform.core.errors import FusiformError
+from fusiform.app.terminal import Command, Group, say
+from fusiform.core.errors import ChoiceError, FusiformError
 from fusiform.hub.fetch import forbid_network
+
+INTERRUPTED = 130
+"""Typer's exit code for Ctrl-C."""
 
 app = typer.Typer(
     name="fusiform",
+    cls=Group,
     help="Photos in, people out: find, group, name and search the faces in your pictures.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -28,6 +33,8 @@ app = typer.Typer(
 for part in (gallery_commands, picture_commands, model_commands):
     app.registered_commands += part.app.registered_commands
     app.registered_groups += part.app.registered_groups
+for command in app.registered_commands:
+    command.cls = Command
 
 
 def _version(wanted: bool) -> None:
@@ -55,14 +62,15 @@ def options(
 
 def main() -> None:
     """Runs the command line; a known error is one sentence on stderr, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # any file name can be printed anywhere
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except FusiformError as error:
         say(f"fusiform: {error}")
-        sys.exit(1)
-    except KeyboardInterrupt:
-        say("stopped; what was done is kept, run it again to go on")
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, ChoiceError) else 1)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            say("stopped; what was done is kept, run it again to go on")
+        raise

@@ -40,11 +40,21 @@ def examine(gallery: Path) -> list[Finding]:
 
 
 def _software() -> Iterator[Finding]:
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in LIBRARIES)
+    versions = ", ".join(f"{name} {_version(name) or '(missing)'}" for name in LIBRARIES)
     yield Finding("software", "good", f"Python {platform.python_version()}, {versions}")
+    for name in LIBRARIES:
+        if not _version(name):
+            yield Finding(name, "bad", f"is not installed; run `pip install {name}`")
     yield Finding("runs on", "good", f"{', '.join(available_providers())}, {os.cpu_count()} cores")
     if not find_spec("pillow_heif"):
         yield Finding("HEIC", "note", 'not read; pip install "fusiform[heic]" adds it')
+
+
+def _version(library: str) -> str | None:
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _store() -> Iterator[Finding]:
@@ -93,9 +103,10 @@ def _contents(store: Store) -> Iterator[Finding]:
     yield Finding("gallery", "good", f"{store.path}: {told}")
     if not os.access(store.path, os.W_OK):
         yield Finding("gallery", "bad", f"{store.path} is read-only; change its permissions")
-    if counts["skipped"]:
-        told = count_of(counts["skipped"], "file")
-        yield Finding("skipped", "note", f"{told} could not be read; `fusiform index` retries them")
+    if skipped := store.skipped():
+        told = f"{count_of(len(skipped), 'file')} could not be read, such as {skipped[0].path}"
+        why = f"{skipped[0].reason}; {skipped[0].remedy}"
+        yield Finding("skipped", "note", f"{told} ({why}); then run `fusiform index` again")
     yield from _recorded_models(store)
     yield from _freshness(store)
 

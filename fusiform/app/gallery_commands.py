@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -13,12 +14,14 @@ from fusiform import api
 from fusiform.app import schema
 from fusiform.app.terminal import (
     DetectorOption,
+    DrawOption,
     EmbedderOption,
     GalleryOption,
     JsonOption,
     Pictures,
     SmallFacesOption,
     Who,
+    corners,
     open_gallery,
     progress_bar,
     say,
@@ -27,10 +30,11 @@ from fusiform.app.terminal import (
     show_table,
 )
 from fusiform.core import draw
-from fusiform.core.errors import ChoiceError
-from fusiform.core.faces import Face, Faces
-from fusiform.core.pictures import picture_paths, read
-from fusiform.gallery import FaceRow, Match, Person
+from fusiform.core.errors import PictureError, UnknownPerson
+from fusiform.core.faces import Faces
+from fusiform.core.pictures import SUFFIXES, picture_paths, read
+from fusiform.gallery import Match, Person
+from fusiform.hub.card import Card
 from fusiform.indexing import Report
 from fusiform.recognise.compare import probability, threshold
 
@@ -46,10 +50,13 @@ def index(
     embedder: EmbedderOption = "auto",
     small_faces: SmallFacesOption = False,
     limit: Annotated[
-        float | None, typer.Option(help="Average similarity for grouping, by default the card's.")
+        float | None,
+        typer.Option(
+            metavar="COSINE", help="Average similarity for grouping, by default the card's."
+        ),
     ] = None,
     wait: Annotated[
-        float, typer.Option(help="Seconds to wait for another process that is indexing.")
+        float, typer.Option(min=0, help="Seconds to wait for another process that is indexing.")
     ] = 0.0,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Threads, by default one a core.")
@@ -79,10 +86,10 @@ def index(
             )
     for error in report.errors[:SHOWN_ERRORS]:
         say(f"skipped {error}")
-    if more := len(report.errors) - SHOWN_ERRORS:
-        say(f"... and {more} more (--json lists all)" if more > 0 else "")
+    if (more := len(report.errors) - SHOWN_ERRORS) > 0:
+        say(f"... and {more:,} more (--json lists all)")
     if as_json:
-        show_json(schema.report(report))
+        show_json(schema.report(report), indent=None)  # one line: the last
     else:
         show(summary(report))
     if report.errors and not total:
@@ -97,12 +104,14 @@ def summary(report: Report) -> str:
         f"{count(report.people, 'person')} in the gallery",
         f"{report.seconds:.1f} s",
     ]
-    if report.duplicates:
-        parts.insert(1, count(report.duplicates, "copy").replace("copys", "copies"))
-    if report.unchanged:
-        parts.insert(1, f"{report.unchanged:,} known already")
-    if report.skipped:
-        parts.insert(1, f"{report.skipped:,} unreadable")
+    extras = [
+        (report.skipped, "unreadable"),
+        (report.unchanged, "known already"),
+        (report.duplicates, "known under another path"),
+        (report.gone, "gone"),
+        *((n, f"left out: {reason}") for reason, n in report.drop_reasons.items()),
+    ]
+    parts[1:1] = [f"{n:,} {what}" for n, what in extras if n]
     return f"{'; '.join(parts)} ({report.detector}, {report.embedder})"
 
 
@@ -130,10 +139,19 @@ def people(
     if as_json:
         show_json([schema.person(p) for p in everybody])
         return
-    rows = [(p.id, p.name or "", len(p.faces), len({f.photo for f in p.faces})) for p in everybody]
-    show_table(["person#", "name", "faces#", "photos#"], rows)
+    if everybody:
+        columns = ["person#", "name", "faces#", "photos#", "clearest photo"]
+        show_table(columns, [_summary_of(p) for p in everybody])
+    else:
+        say("nobody yet; `fusiform index FOLDER` takes photos in")
     if sheet:
         say(f"drawn: {sheet}")
+
+
+def _summary_of(one: Person) -> tuple[object, ...]:
+    photos = {face.photo for face in one.faces}
+    clearest = max(one.faces, key=lambda face: face.quality).photo if one.faces else ""
+    return one.id, one.name or "", len(one.faces), len(photos), clearest
 
 
 @app.command("show")
@@ -213,9 +231,11 @@ def find(
     everything: Annotated[
         bool, typer.Option("--all", help="Also matches that are likely other people.")
     ] = False,
-    draw_to: Annotated[
-        Path | None, typer.Option("--draw", metavar="FILE", help="Draw the picture with names.")
+    limit: Annotated[
+        float | None,
+        typer.Option("--threshold", metavar="COSINE", help="Lowest similarity of a match."),
     ] = None,
+    draw_to: DrawOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Who is in this picture, or where is this person?
@@ -228,27 +248,57 @@ def find(
     """
     with open_gallery(gallery) as g:
         if not Path(wanted).is_file():
-            _show(g.person(wanted), as_json)
+            _show(_person(g, wanted), as_json)
             return
         card = g.models.embedder.card
-        lowest = -1.0 if everything else threshold(card)
+        lowest = _lowest(card, limit, everything)
         found = g.find(wanted, count=count, at_least=lowest)
     if draw_to:
-        _draw(wanted, draw_to, found)
-
-    def row(match: Match) -> schema.Json:
-        return schema.match(match, probability(card, match.similarity))
-
-    answers = [schema.found(one, [row(match) for match in one.matches]) for one in found]
+        labels = [_label(one) for one in found]
+        draw.save(draw_to, draw.draw_faces(read(wanted), faces_of(found), labels))
+    photo = os.path.abspath(wanted)
     if as_json:
-        show_json({"photo": str(Path(wanted).absolute()), "faces": answers})
-        return
-    show(f"{wanted}: {api.count_of(len(found), 'face')}")
-    columns = ["person", "name", "similarity", "probability", "photo"]
-    for number, answer in enumerate(answers, 1):
-        show(f"face {number} at {answer['box']}: {len(answer['matches'])} matches")
-        if answer["matches"]:
-            show_table(columns, [[m[c] or "" for c in columns] for m in answer["matches"]])
+        answers = [schema.found(one, [_match(m, card) for m in one.matches]) for one in found]
+        show_json({"photo": photo, "faces": answers})
+    else:
+        show(f"{photo}: {api.count_of(len(found), 'face')}")
+        for number, one in enumerate(found, 1):
+            _show_matches(number, one, card)
+
+
+def _person(g: api.Gallery, wanted: str) -> Person:
+    try:
+        return g.person(wanted)
+    except UnknownPerson as error:
+        if Path(wanted).suffix.lower() in SUFFIXES or os.sep in wanted:
+            reason = "does not exist, and nobody has that name"
+            raise PictureError(wanted, reason, "check the path") from error
+        raise
+
+
+def _lowest(card: Card, limit: float | None, everything: bool) -> float:
+    if everything:
+        return -1.0
+    return threshold(card) if limit is None else limit
+
+
+def _match(match: Match, card: Card) -> schema.Json:
+    return schema.match(match, probability(card, match.similarity))
+
+
+def _show_matches(number: int, one: api.Found, card: Card) -> None:
+    matches = "1 match" if len(one.matches) == 1 else f"{len(one.matches)} matches"
+    show(f"face {number} at {corners(one.face.box.tolist())}: {matches}")
+    if one.matches:
+        columns = ["person#", "name", "similarity#", "probability#", "photo"]
+        show_table(columns, [_match_cells(match, card) for match in one.matches])
+
+
+def _match_cells(match: Match, card: Card) -> tuple[object, ...]:
+    chance = probability(card, match.similarity)
+    told = "" if chance is None else f"{chance:.1%}"
+    who = "" if match.person is None else match.person
+    return who, match.name or "", f"{match.similarity:.3f}", told, match.face.photo
 
 
 @app.command()
@@ -290,12 +340,10 @@ def _show(one: Person, as_json: bool) -> None:
         show_json(schema.person(one))
         return
     show(f"{api.title(one)} (number {one.id}): {api.count_of(len(one.faces), 'face')}")
-    rows = [(f.id, _corners(f), f"{f.score:.2f}", f"{f.quality:.2f}", f.photo) for f in one.faces]
+    rows = [
+        (f.id, corners(f.box), f"{f.score:.2f}", f"{f.quality:.2f}", f.photo) for f in one.faces
+    ]
     show_table(["face#", "box", "score#", "quality#", "photo"], rows)
-
-
-def _corners(row: FaceRow) -> str:
-    return " ".join(f"{value:.0f}" for value in row.box)
 
 
 def _tell(one: Person, as_json: bool) -> None:
@@ -305,18 +353,12 @@ def _tell(one: Person, as_json: bool) -> None:
         show(f"{api.title(one)} (number {one.id}): {api.count_of(len(one.faces), 'face')}")
 
 
-def _draw(picture: str, to: Path, found: list[api.Found]) -> None:
-    if not found:
-        raise ChoiceError("--draw", "used with a picture that has a face", picture)
-    labels = [_label(one) for one in found]
-    draw.save(to, draw.draw_faces(read(picture), faces_of([one.face for one in found]), labels))
-
-
-def faces_of(parts: Sequence[Face]) -> Faces:
-    """Single faces as `Faces` again."""
-    boxes = np.array([face.box for face in parts], np.float32)
-    scores = np.array([face.score for face in parts], np.float32)
-    return Faces(boxes, scores, np.array([face.points for face in parts], np.float32))
+def faces_of(found: Sequence[api.Found]) -> Faces:
+    """The searched faces as `Faces` again."""
+    faces = [one.face for one in found]
+    return Faces.concatenate(
+        [Faces(f.box[None], np.array([f.score]), f.points[None]) for f in faces]
+    )
 
 
 def _label(one: api.Found) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,10 +14,12 @@ from fusiform.app import schema
 from fusiform.app.terminal import (
     NO,
     DetectorOption,
+    DrawOption,
     EmbedderOption,
     JsonOption,
     Pictures,
     SmallFacesOption,
+    corners,
     say,
     show,
     show_json,
@@ -24,7 +27,6 @@ from fusiform.app.terminal import (
 )
 from fusiform.core import draw
 from fusiform.core.errors import ChoiceError, PictureError
-from fusiform.core.faces import Faces
 from fusiform.core.pictures import picture_paths, read
 from fusiform.recognise.compare import DEFAULT_FMR
 
@@ -39,9 +41,7 @@ def detect(
         float | None, typer.Option(help="Lowest score, by default the detector's own.")
     ] = None,
     small_faces: SmallFacesOption = False,
-    draw_to: Annotated[
-        Path | None, typer.Option("--draw", metavar="FILE", help="Draw the finds of one picture.")
-    ] = None,
+    draw_to: DrawOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find faces: box, score and five points each.
@@ -52,20 +52,17 @@ def detect(
 
         fusiform detect ~/Pictures --detector yunet-s --json
     """
-    rows, failed = [], 0
-    for path in _paths(pictures):
-        try:
-            faces = api.detect(path, detector=detector, minimum=minimum, small_faces=small_faces)
-        except PictureError as error:
-            failed += 1
-            say(str(error))
-            rows.append(schema.failure(str(path), error))
-            continue
-        rows.append(schema.detection(str(path), faces))
+    if draw_to and (len(pictures) != 1 or pictures[0].is_dir()):
+        raise ChoiceError("--draw", "used with one picture", [str(p) for p in pictures])
+
+    def look(path: str) -> schema.Json:
+        faces = api.detect(path, detector=detector, minimum=minimum, small_faces=small_faces)
         if draw_to:
-            _draw_one(pictures, draw_to, path, faces)
-    _answer(rows, as_json, ["box", "score"])
-    raise typer.Exit(int(failed > 0))
+            labels = [f"{face.score:.2f}" for face in faces]
+            draw.save(draw_to, draw.draw_faces(read(path), faces, labels))
+        return schema.detection(path, faces)
+
+    answer(pictures, look, ["box", "score"], as_json)
 
 
 @app.command()
@@ -80,25 +77,19 @@ def describe(
 
         fusiform describe ~/Pictures --json
     """
-    rows, failed = [], 0
-    for path in _paths(pictures):
-        try:
-            found = api.describe(path, detector=detector)
-        except PictureError as error:
-            failed += 1
-            say(str(error))
-            rows.append(schema.failure(str(path), error))
-            continue
-        rows.append(schema.description(str(path), found, api.detector_name(detector)))
+
+    def look(path: str) -> schema.Json:
+        found = api.describe(path, detector=detector)
+        return schema.description(path, found, api.detector_name(detector))
+
     columns = ["box", "score", "quality", "sharpness", "brightness", "contrast", "eye_distance"]
-    _answer(rows, as_json, [*columns, "roll"])
-    raise typer.Exit(int(failed > 0))
+    answer(pictures, look, [*columns, "roll"], as_json)
 
 
 @app.command()
 def verify(
-    a: Annotated[Path, typer.Argument(help="A picture.")],
-    b: Annotated[Path, typer.Argument(help="Another picture.")],
+    a: Annotated[Path, typer.Argument(metavar="A", help="A picture.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Another picture.")],
     detector: DetectorOption = "auto",
     embedder: EmbedderOption = "auto",
     fmr: Annotated[
@@ -107,9 +98,7 @@ def verify(
     limit: Annotated[
         float | None, typer.Option("--threshold", help="A similarity to use instead.")
     ] = None,
-    draw_to: Annotated[
-        Path | None, typer.Option("--draw", metavar="FILE", help="Draw what was compared.")
-    ] = None,
+    draw_to: DrawOption = None,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit with 3 if they are not the same person.")
     ] = False,
@@ -145,28 +134,41 @@ def verdict(result: api.Verification) -> str:
     return f"{word}: similarity {result.similarity:.3f}, threshold {result.threshold:.3f}{chance}"
 
 
-def _paths(pictures: list[Path]) -> Iterator[Path]:
-    problems: list[PictureError] = []
-    yield from picture_paths(pictures, on_error=problems.append)
-    for problem in problems:
-        say(str(problem))
-    if problems:
-        raise typer.Exit(1)
+def answer(
+    pictures: Sequence[Path],
+    look: Callable[[str], schema.Json],
+    columns: Sequence[str],
+    as_json: bool,
+) -> None:
+    """Says what `look` sees in every picture, as it goes or at the end as one JSON array.
 
+    Ends with exit code 1 if any could not be read; the others are answered all the same.
+    """
+    rows: list[schema.Json] = []
 
-def _draw_one(pictures: list[Path], to: Path, path: Path, faces: Faces) -> None:
-    if len(pictures) != 1 or pictures[0].is_dir():
-        raise ChoiceError("--draw", "used with one picture", [str(p) for p in pictures])
-    labels = [f"{face.score:.2f}" for face in faces]
-    draw.save(to, draw.draw_faces(read(path), faces, labels))
+    def fail(error: PictureError) -> None:
+        say(str(error))
+        rows.append(schema.failure(error))
 
-
-def _answer(rows: list[schema.Json], as_json: bool, columns: list[str]) -> None:
+    for path in picture_paths(pictures, on_error=fail):
+        try:
+            rows.append(look(os.path.abspath(path)))
+        except PictureError as error:
+            fail(error)
+        else:
+            if not as_json:
+                _show_row(rows[-1], columns)
     if as_json:
         show_json(rows)
-        return
-    for row in rows:
-        by = f" (by {row['detector']})" if "detector" in row else ""
-        show(f"{row['photo']}: {api.count_of(len(row['faces']), 'face')}{by}")
-        if row["faces"]:
-            show_table([f"{c}#" for c in columns], [[f[c] for c in columns] for f in row["faces"]])
+    raise typer.Exit(int(any("error" in row for row in rows)))
+
+
+def _show_row(row: schema.Json, columns: Sequence[str]) -> None:
+    show(f"{row['photo']}: {api.count_of(len(row['faces']), 'face')} (by {row['detector']})")
+    if row["faces"]:
+        cells = [[_cell(face[column]) for column in columns] for face in row["faces"]]
+        show_table([f"{column}#" for column in columns], cells)
+
+
+def _cell(value: float | list[float]) -> str:
+    return corners(value) if isinstance(value, list) else f"{value:.2f}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusiform.api import Description, Found, Verification
-from fusiform.core.errors import FusiformError
+from fusiform.core.errors import PictureError
 from fusiform.core.faces import Face, Faces
 from fusiform.gallery import Erasure, FaceRow, Match, Person
 from fusiform.hub.card import Card
@@ -37,8 +38,8 @@ def detection(photo: str, faces: Faces) -> Json:
     return {"photo": photo, "detector": faces.detector, "faces": [face(one) for one in faces]}
 
 
-def failure(photo: str, error: FusiformError) -> Json:
-    return {"photo": photo, "faces": [], "error": str(error)}
+def failure(error: PictureError) -> Json:
+    return {"photo": os.path.abspath(error.source), "faces": [], "error": str(error)}
 
 
 def description(photo: str, found: Iterable[Description], detector: str) -> Json:
@@ -79,12 +80,23 @@ def report(result: Report) -> Json:
         "dropped": result.dropped,
         "duplicates": result.duplicates,
         "unchanged": result.unchanged,
+        "gone": result.gone,
         "people": result.people,
         "seconds": round(result.seconds, 3),
         "detector": result.detector,
         "embedder": result.embedder,
         "errors": [
-            {"photo": e.source, "reason": e.reason, "remedy": e.remedy} for e in result.errors
+            {"photo": os.path.abspath(e.source), "reason": e.reason, "remedy": e.remedy}
+            for e in result.errors
+        ],
+        "drops": [
+            {
+                "photo": photo,
+                "box": rounded(drop.box),
+                "score": round(drop.score, 4),
+                "reason": drop.reason,
+            }
+            for photo, drop in result.drops
         ],
     }
 
@@ -138,9 +150,13 @@ def model(card: Card, state: str) -> Json:
     }
 
 
-def text(value: object) -> str:
-    """As it is printed: two spaces deep, in UTF-8, no NaN."""
-    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+def text(value: object, *, indent: int | None = 2, ascii_only: bool = False) -> str:
+    """As it is printed: two spaces deep or in one line, no NaN.
+
+    Bytes of a file name that are no UTF-8 become the escapes that Python's `os.fsencode` undoes.
+    """
+    dumped = json.dumps(value, indent=indent, ensure_ascii=ascii_only, allow_nan=False)
+    return dumped.encode("utf-8", "backslashreplace").decode()
 
 
 def _short(value: float | None) -> float | None:

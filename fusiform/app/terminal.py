@@ -6,12 +6,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from typer.core import TyperCommand, TyperGroup
 
 from fusiform import api
 from fusiform.app import schema
@@ -24,48 +25,95 @@ GalleryOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON (docs/json.md).")]
+DrawOption = Annotated[
+    Path | None, typer.Option("--draw", metavar="FILE", help="Draw the picture and what was found.")
+]
 DetectorOption = Annotated[
-    str, typer.Option(help="auto, yunet-s, yunet-n, dlib-hog, or the path of an ONNX file.")
+    str,
+    typer.Option(
+        metavar="NAME", help="auto, yunet-s, yunet-n, dlib-hog, or the path of an ONNX file."
+    ),
 ]
 EmbedderOption = Annotated[
-    str, typer.Option(help="auto, dlib-resnet, or the path of an ONNX file.")
+    str, typer.Option(metavar="NAME", help="auto, dlib-resnet, or the path of an ONNX file.")
 ]
 SmallFacesOption = Annotated[
     bool, typer.Option("--small-faces", help="Also look at full resolution, tile by tile: slower.")
 ]
-Pictures = Annotated[list[Path], typer.Argument(metavar="PICTURE...", help="Files or folders.")]
+Pictures = Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Files or folders.")]
 Who = Annotated[str, typer.Argument(metavar="PERSON", help="A person's number or name.")]
 
 NO = 3
 """Exit code of an answered question whose answer is no, with --exit-code."""
 
+# File names and names may hold anything; a terminal would obey what stands in them.
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+
+
+class Command(TyperCommand):
+    """A command whose help leaves out that a flag is a <bool>."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return without_types(super().get_params(ctx))
+
+
+class Group(TyperGroup):
+    """The same for the whole command line."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return without_types(super().get_params(ctx))
+
+
+def without_types(params: list[Any]) -> list[Any]:
+    """`params`, told to show no type where they are flags."""
+    for param in params:
+        if getattr(param, "is_flag", False):
+            param.metavar = ""
+    return params
+
 
 def say(message: str) -> None:
     """A line for the reader, on stderr, so that stdout stays data."""
-    Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print(message)
+    _print(Console(stderr=True, highlight=False), message)
 
 
-def show(message: str) -> None:
-    """A line of the answer, on stdout, as it stands."""
-    Console(highlight=False, soft_wrap=True, markup=False).print(message)
+def show(message: str, style: str = "") -> None:
+    """A line of the answer, on stdout, as it stands but for control characters."""
+    _print(Console(highlight=False), message, style)
 
 
-def show_json(value: object) -> None:
-    """The answer as JSON on stdout."""
-    sys.stdout.write(schema.text(value) + "\n")
+def _print(console: Console, message: str, style: str = "") -> None:
+    text = message.translate(_CONTROLS)
+    console.print(text, soft_wrap=True, markup=False, emoji=False, style=style or None)
+
+
+def show_json(value: object, *, indent: int | None = 2) -> None:
+    """The answer as JSON on stdout; without `indent` in one line."""
+    plain = "utf" not in (sys.stdout.encoding or "").lower()
+    sys.stdout.write(schema.text(value, indent=indent, ascii_only=plain) + "\n")
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A plain table; a column whose name ends with # is aligned right."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(
-            column.rstrip("#"), justify="right" if column.endswith("#") else "left",
-            overflow="fold",
-        )  # fmt: skip
-    for row in rows:
-        table.add_row(*(str(cell).replace("[", "\\[") for cell in row))
-    Console(highlight=False).print(table)
+    """A plain table; a column whose name ends with # is aligned right.
+
+    Lines are never folded, so that a path in the last column stays in one piece.
+    """
+    head = [column.rstrip("#") for column in columns]
+    lines = [head, *([str(cell).translate(_CONTROLS) for cell in row] for row in rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    for number, line in enumerate(lines):
+        cells = [
+            " " * (width - cell_len(cell)) + cell
+            if name.endswith("#")
+            else cell + " " * (width - cell_len(cell))
+            for name, cell, width in zip(columns, line, widths, strict=True)
+        ]
+        show("  ".join(cells).rstrip(), style="" if number else "bold")
+
+
+def corners(box: Sequence[float]) -> str:
+    """A box as it stands in a table: whole pixels."""
+    return " ".join(f"{value:.0f}" for value in box)
 
 
 def open_gallery(

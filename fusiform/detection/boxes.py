@@ -21,8 +21,10 @@ def fit(pixels: Pixels, longest: int, *, enlarge: float = 1.0) -> tuple[Pixels, 
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     if size == (width, height):
         return pixels, np.ones(2, np.float32)
-    # reducing_gap averages whole blocks first: three times faster, and detectors do not mind.
-    small = Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR, reducing_gap=1.0)
+    # Averaging (whole blocks first, by reducing_gap) is a third faster than an antialiased
+    # bilinear filter, and finds the same faces.
+    way = Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR
+    small = Image.fromarray(pixels).resize(size, way, reducing_gap=1.0)
     return np.asarray(small), np.array([size[0] / width, size[1] / height], np.float32)
 
 

@@ -27,8 +27,8 @@ def forget(store: Store, ref: int | str) -> Erasure:
     photo keeps only the count of faces erased from it. A photo indexed for the first time later
     is new: nothing is kept by which its faces could be recognised. `proven` tells that afterwards
     no 16 bytes of a removed vector, nor a name, were found in the gallery's files; it is False
-    while another process is reading the gallery: SQLite keeps the past for it. `compact` when that
-    process is done.
+    while another process is reading the gallery: SQLite keeps the past for it. Call
+    `compact` when that process is done.
     Raises UnknownPerson, GalleryBusy while the gallery is being indexed.
     """
     with store.lock_for_indexing():
@@ -36,10 +36,11 @@ def forget(store: Store, ref: int | str) -> Erasure:
             number = find_person(store, ref).id
             vectors = _vectors(store, number)
             removed, names = _erase(store, db, number)
-            left = {row[0] for row in store.read("SELECT vector FROM embeddings")}
+            others = db.execute("SELECT vector FROM embeddings")
+            vectors -= {row[0] for row in others if row[0] in vectors}
         compacted = compact(store)
     texts = [name for name in names if not _still_used(store, name)]
-    traces = _traces(store.path, vectors - left, texts)
+    traces = _traces(store.path, vectors, texts)
     return Erasure(number, removed, compacted and not traces)
 
 

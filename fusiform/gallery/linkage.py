@@ -60,12 +60,13 @@ class Conflicts:
 class _Groups:
     """The m groups that may still merge.
 
-    `sums (m, d)`, `sizes (m,)`, `pins (m,)` (-1: none). `near (m, k)`: the most similar groups,
-    best first, and `near_sim (m, k)`; -1 and -inf where fewer reach the threshold. No group
-    outside the list is more similar than `bound (m,)`.
+    `ids (m,)`: one starting group of each; `sums (m, d)`, `sizes (m,)`, `pins (m,)` (-1: none).
+    `near (m, k)`: the most similar groups, best first, and `near_sim (m, k)`; -1 and -inf where
+    fewer reach the threshold. No group outside the list is more similar than `bound (m,)`.
     """
 
     threshold: float
+    ids: Ints
     sums: Floats
     sizes: Floats
     pins: Ints
@@ -147,22 +148,23 @@ class _Groups:
             first = np.array([np.argmax(self.near_sim[:, 0])])
         return np.sort(np.stack([first, best[first]], axis=1), axis=1)
 
-    def renumber(self, new: Ints) -> None:
-        """Group i becomes `new[i]`; -1 leaves. Equal numbers must have been joined in the first."""
-        kept = np.zeros(len(new), bool)
-        kept[np.unique(new, return_index=True)[1]] = True
-        kept &= new >= 0
-        for name in ("sums", "sizes", "pins", "near_sim", "bound"):
+    def keep(self, those: NDArray[np.bool_]) -> None:
+        """Leaves out all groups but `those (m,)`."""
+        if not those.all():
+            self._renumber(np.where(those, np.cumsum(those) - 1, -1), those)
+
+    def _renumber(self, new: Ints, kept: NDArray[np.bool_]) -> None:
+        for name in ("ids", "sums", "sizes", "pins", "near_sim", "bound"):
             setattr(self, name, getattr(self, name)[kept])
         near = self.near[kept]
         self.near = np.where(near >= 0, new[near], -1)
-        clash, n = self.conflicts, int(kept.sum())
+        clash = self.conflicts
         if len(clash.first):
             pairs = new[clash.first], new[clash.second]
-            self.conflicts = Conflicts.of(*pairs, clash.count, n, clash.cost)
+            self.conflicts = Conflicts.of(*pairs, clash.count, len(self.ids), clash.cost)
 
-    def join(self, pairs: Ints) -> Ints:
-        """Merges `pairs (p, 2)`; returns the new number (m,) of every group."""
+    def join(self, pairs: Ints) -> None:
+        """Merges `pairs (p, 2)`: the second of each into the first."""
         keep, gone = pairs.T
         wide = np.concatenate([self.near[keep], self.near[gone]], axis=1)
         bound = np.maximum(self.bound[keep], self.bound[gone])
@@ -173,21 +175,14 @@ class _Groups:
         touched[pairs.ravel()] = True
         stale = np.any(touched[self.near], axis=1)
         stale[pairs.ravel()] = False
-        new = _without(gone, keep, len(self.sizes))
-        self.renumber(new)
+        left = np.ones(len(self.sizes), np.bool_)
+        left[gone] = False
+        new = np.cumsum(left) - 1
+        new[gone] = new[keep]
+        self._renumber(new, left)
         rows = new[np.flatnonzero(stale)]
         self.set_nearest(rows, self.near[rows], self.bound[rows])
         self.set_nearest(new[keep], np.where(wide >= 0, new[wide], -1), bound)
-        return new
-
-
-def _without(gone: Ints, keep: Ints, m: int) -> Ints:
-    """New numbers for 0..m-1 when `gone` take the numbers of `keep` and all others close up."""
-    left = np.ones(m, bool)
-    left[gone] = False
-    new = np.cumsum(left) - 1
-    new[gone] = new[keep]
-    return new
 
 
 def _best(sims: Floats, k: int, at_least: float) -> tuple[Ints, Floats]:
@@ -212,25 +207,19 @@ def average_linkage(
     `start (n,)` numbers the groups 0..m-1 to begin with; groups with different `pins (m,)` >= 0
     never join; `conflicts` are between the starting groups. The most similar pair goes first.
     """
-    m = len(pins)
     groups = _begin(vectors, threshold, start, pins, conflicts)
-    where, final, done = np.arange(m), np.zeros(m, np.int64), 0
-    groups.scan(np.arange(m))
-    while True:
-        idle = np.flatnonzero(groups.near[:, 0] < 0)
-        new = np.full(len(groups.near), -1)
-        new[groups.near[:, 0] >= 0] = np.arange(len(new) - len(idle))
-        name = np.zeros(len(new), np.int64)
-        name[idle] = done + np.arange(len(idle))
-        live = np.flatnonzero(where >= 0)
-        final[live], where[live] = name[where[live]], new[where[live]]
-        done += len(idle)
-        if len(idle) == len(new):
-            return final[start]
-        groups.renumber(new)
-        live = np.flatnonzero(where >= 0)
-        where[live] = groups.join(groups.mutual())[where[live]]
+    joined_to = np.arange(len(pins))
+    groups.scan(joined_to)
+    groups.keep(groups.near[:, 0] >= 0)
+    while len(groups.ids):
+        pairs = groups.mutual()
+        joined_to[groups.ids[pairs[:, 1]]] = groups.ids[pairs[:, 0]]
+        groups.join(pairs)
         groups.scan(groups.exhausted())
+        groups.keep(groups.near[:, 0] >= 0)  # without a neighbour now is without one for ever
+    while np.any(joined_to[joined_to] != joined_to):
+        joined_to = joined_to[joined_to]
+    return np.unique(joined_to, return_inverse=True)[1][start]
 
 
 def _begin(
@@ -243,4 +232,5 @@ def _begin(
     sizes = np.bincount(start, minlength=m).astype(np.float32)
     near, sims = np.full((m, _NEAREST), -1), np.full((m, _NEAREST), -np.inf, np.float32)
     bound = np.full(m, np.inf, np.float32)
-    return _Groups(threshold, sums, sizes, pins.copy(), conflicts, near, sims, bound)
+    ids = np.arange(m)
+    return _Groups(threshold, ids, sums, sizes, pins.copy(), conflicts, near, sims, bound)

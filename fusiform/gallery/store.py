@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -79,10 +80,22 @@ class Store:
                 self.path, timeout=patience, isolation_level=None, check_same_thread=False
             )
             try:
-                migrate(self._db, self.path)
+                self._migrate(time.monotonic() + patience)
             except BaseException:
                 self._db.close()
                 raise
+
+    def _migrate(self, deadline: float) -> None:
+        # While another process makes the file, or closes it last, SQLite says "busy" at once
+        # instead of waiting (https://www.sqlite.org/wal.html, section 9).
+        while True:
+            try:
+                return migrate(self._db, self.path)
+            except sqlite3.OperationalError as error:
+                busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.01)
 
     def _make_folder(self) -> None:
         try:
@@ -184,20 +197,33 @@ class Store:
     # Models
 
     def use_models(
-        self, detector: str, embedder: str, embedder_hash: str, card_json: str = "{}"
+        self,
+        detector: str,
+        embedder: str,
+        embedder_hash: str,
+        card_json: str = "{}",
+        detector_hash: str = "",
     ) -> None:
-        """Records the models at the first call; later calls must name the same.
+        """Records the models at the first call; later calls must bring the same.
 
-        Raises ModelsDiffer: faces of different models cannot be compared with one another.
+        `detector` and `embedder` say how to find them again: a name, or the path of a file. What
+        has a hash is the same model wherever it lies. Raises ModelsDiffer: faces of different
+        models cannot be compared with one another.
         """
         recorded = self.models()
         if recorded is None:
             with self.write() as db:
                 entry = (embedder_hash, embedder, card_json)
                 db.execute("INSERT INTO models(hash, name, card) VALUES (?, ?, ?)", entry)
-                pairs = [("detector", detector), ("embedder", embedder_hash)]
+                pairs = [
+                    ("detector", detector),
+                    ("detector_hash", detector_hash or detector),
+                    ("embedder", embedder_hash),
+                ]
                 db.executemany("INSERT INTO meta VALUES (?, ?)", pairs)
-        elif (recorded[0], recorded[2]) != (detector, embedder_hash):
+            return
+        known = (self._noted("detector_hash"), recorded[2])
+        if known != (detector_hash or detector, embedder_hash):
             raise ModelsDiffer(
                 f"{self.path} was made with detector {recorded[0]} and embedder {recorded[1]} "
                 f"({recorded[2][:12]}), not {detector} and {embedder} ({embedder_hash[:12]}); "

@@ -26,7 +26,8 @@ def threshold(card: Card, fmr: float = DEFAULT_FMR) -> float:
     """
     if not card.thresholds:
         raise ModelUnsupported(
-            f"{card.name}: its card states no thresholds; give one yourself (threshold=0.4)"
+            f"{card.name}: its card states no thresholds; "
+            "give one yourself (limit=0.4, or --threshold 0.4)"
         )
     for known in card.thresholds:
         if math.isclose(known.fmr, fmr, rel_tol=1e-6):

@@ -22,6 +22,7 @@ from fusiform.core.errors import (
 )
 from fusiform.core.faces import Dropped, Faces
 from fusiform.gallery import Skipped, Store
+from fusiform.gallery import store as store_module
 
 
 def test_a_photo_comes_back(store, crowd, photo, faces):
@@ -212,6 +213,27 @@ def test_a_locked_file_is_named(store, photo):
         other.execute("ROLLBACK")
         other.close()
         second.add_photo(photo(1), Faces.empty())
+
+
+@pytest.mark.parametrize("patience", [5, 0])
+def test_a_file_that_is_busy_while_opening_is_tried_again(tmp_path, monkeypatch, patience):
+    real, tries = store_module.migrate, []
+
+    def migrate(db: sqlite3.Connection, path: Path) -> None:
+        tries.append(path)
+        if len(tries) < 4:
+            error = sqlite3.OperationalError("database is locked")
+            error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+            raise error
+        real(db, path)
+
+    monkeypatch.setattr(store_module, "migrate", migrate)
+    if patience:
+        Store(tmp_path / "album.db", patience=patience).close()
+    else:
+        with pytest.raises(GalleryBusy):
+            Store(tmp_path / "album.db", patience=patience)
+    assert len(tries) == (4 if patience else 1)
 
 
 def test_errors_of_our_own_making_are_not_dressed_up(store):

@@ -1,0 +1,1 @@
+"""Benchmarks: ours, the peers' and the ratio, measured by turns in one run."""

@@ -1,0 +1,67 @@
+"""One method of grouping on many made vectors, in a process of its own: `METHOD COUNT SEED`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusiform.app.bench.peers import optional
+from fusiform.app.bench.run import peak_mb
+from fusiform.core.seeds import rng
+from fusiform.gallery import group
+from fusiform.measure.clusters import pairwise_f1
+from fusiform.recognise.embedder import unit
+
+FACES = 10
+LIMIT = 0.925
+
+
+def vectors(count: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """`count` unit vectors of 128 numbers and their people, ten a person.
+
+    Like dlib's: all share a direction (strangers' similarity is about .85), faces of one person
+    more (about .96).
+    """
+    draw = rng(seed, "grow")
+    people = np.arange(count) // FACES
+    common = unit(draw.normal(size=(1, 128)))
+    person = unit(draw.normal(size=(people[-1] + 1, 128)))[people]
+    own = unit(draw.normal(size=(count, 128)))
+    made = np.sqrt(0.85) * common + np.sqrt(0.11) * person + np.sqrt(0.04) * own
+    return unit(made.astype(np.float32)), people
+
+
+def labels(method: str, rows: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Labels of unit vectors; noise is everyone alone. DBSCAN's radius is our limit's distance."""
+    if method == "ours":
+        return group(rows, LIMIT)
+    cluster = optional("sklearn.cluster")
+    assert cluster is not None
+    way = (
+        cluster.DBSCAN(eps=float(np.sqrt(2 - 2 * LIMIT)), min_samples=2)
+        if method == "DBSCAN"
+        else cluster.HDBSCAN(min_cluster_size=2, copy=False)
+    )
+    found = way.fit_predict(rows)
+    return np.where(found < 0, len(found) + np.arange(len(found)), found)
+
+
+def main(method: str, count: str, seed: str) -> None:
+    """Prints seconds, the process's peak memory and the agreement as one JSON object."""
+    rows, people = vectors(int(count), int(seed))
+    if method != "ours":
+        optional("sklearn.cluster")  # its import is not part of the time
+    start = time.perf_counter()
+    found = labels(method, rows)
+    seconds = time.perf_counter() - start
+    f1 = round(pairwise_f1(people, found).f, 4)
+    answer = {"seconds": round(seconds, 2), "peak MB": round(peak_mb()), "pairwise F1": f1}
+    sys.stdout.write(json.dumps(answer) + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
