@@ -284,7 +284,8 @@ class Gallery:
         used, card = self.models, self.models.embedder.card
         detector = lasting(self._names[0], used.detector.name)
         embedder = lasting(self._names[1], card.name)
-        self.store.use_models(detector, embedder, card.sha256, card.to_json())
+        eyes = used.detector.card.sha256
+        self.store.use_models(detector, embedder, card.sha256, card.to_json(), eyes)
 
     def regroup(self, limit: float | None = None) -> None:
         """Groups all faces anew; names, merges and splits stay. `limit` as in `index`."""
