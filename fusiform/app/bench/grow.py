@@ -1,10 +1,13 @@
-"""One method of grouping on many made vectors, in a process of its own: `METHOD COUNT SEED`."""
+"""Grouping by number of vectors. As a script: one method in a process of its own."""
 
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +51,25 @@ def labels(method: str, rows: NDArray[np.float32]) -> NDArray[np.int64]:
     )
     found = way.fit_predict(rows)
     return np.where(found < 0, len(found) + np.arange(len(found)), found)
+
+
+def scaling(sizes: Sequence[int], seed: int, limit: float) -> list[dict[str, Any]]:
+    """Seconds, peak memory and F1 of each method at each size, each in a process of its own."""
+    methods = ["ours"] + (["DBSCAN", "HDBSCAN"] if optional("sklearn.cluster") else [])
+    rows: list[dict[str, Any]] = []
+    for size in sizes:
+        rows += [{"vectors": size, "method": m} | _grown(m, size, seed, limit) for m in methods]
+    return rows
+
+
+def _grown(method: str, size: int, seed: int, limit: float) -> dict[str, Any]:
+    command = [sys.executable, "-m", "fusiform.app.bench.grow", method, str(size), str(seed)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=limit)
+    except subprocess.TimeoutExpired:
+        return {"seconds": f"over {limit:g}", "peak MB": "-", "pairwise F1": "-"}
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
 
 
 def main(method: str, count: str, seed: str) -> None:

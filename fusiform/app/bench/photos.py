@@ -30,7 +30,11 @@ def album() -> list[Path]:
 
 
 def make_photos(
-    folder: Path, count: int, seed: int, megapixels: tuple[float, float] = (1.0, 4.0), first: int = 0
+    folder: Path,
+    count: int,
+    seed: int,
+    megapixels: tuple[float, float] = (1.0, 4.0),
+    first: int = 0,
 ) -> None:
     """Writes `count` JPEGs of `megapixels` (from, to), numbered from `first`, no two alike."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -105,8 +105,8 @@ class Found:
     paths: tuple[Path, ...]
     who: NDArray[np.str_]
 
-    def __getitem__(self, which: NDArray[np.bool_]) -> Found:
-        """The chosen faces."""
+    def __getitem__(self, which: NDArray[np.bool_] | NDArray[np.intp]) -> Found:
+        """The chosen faces, by mask or index."""
         return Found(
             self.descriptors[which],
             self.vectors[which],
