@@ -83,7 +83,9 @@ def yunet(public_models: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 @pytest.fixture(scope="session")
 def program() -> list[str]:
     """The command line as another process starts it."""
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from fusiform.app.cli import main; main()"
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); from fusiform.app.cli import main; main()"
+    )
     return [sys.executable, "-c", code]
 
 

@@ -10,12 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
-from fusiform.app import schema
 from fusiform.app.bench.run import Comparison, Result, save
-from fusiform.app.terminal import JsonOption, say, show, show_json, show_table
+from fusiform.app.terminal import Command, Group, JsonOption, say, show, show_json, show_table
 
 app = typer.Typer()
 bench = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
     help="Measure: ours, the peers' and the ratio, in one run (docs/benchmarks.md).",
 )
@@ -43,7 +43,7 @@ RealOption = Annotated[
 ]
 
 
-@bench.command("job")
+@bench.command(cls=Command)
 def job(
     photos: Annotated[
         Path | None, typer.Argument(metavar="[PHOTOS]", help="A folder of photos.")
@@ -69,7 +69,7 @@ def job(
     tell(bench_job(photos, count=count, rounds=rounds, seed=seed, pythons=pythons), keep, as_json)
 
 
-@bench.command("embed")
+@bench.command(cls=Command)
 def embed(
     crops: Annotated[int, typer.Option(min=1, help="How many vectors to compare.")] = 200,
     rounds: RoundsOption = 5,
@@ -90,7 +90,7 @@ def embed(
     tell(bench_embed(crops=crops, rounds=rounds, seed=seed, pythons=pythons), keep, as_json)
 
 
-@bench.command("detect")
+@bench.command(cls=Command)
 def detect(
     rounds: RoundsOption = 7,
     real: RealOption = None,
@@ -108,7 +108,7 @@ def detect(
     tell(bench_detect(rounds=rounds, real=real), keep, as_json)
 
 
-@bench.command("group")
+@bench.command(cls=Command)
 def group(
     real: RealOption = None,
     shuffles: Annotated[int, typer.Option(min=1, help="Orders of the photos to try.")] = 20,
@@ -132,7 +132,7 @@ def group(
     tell(bench_group(real, shuffles=shuffles, seed=seed, sizes=numbers, limit=limit), keep, as_json)
 
 
-@bench.command("memory")
+@bench.command(cls=Command)
 def memory(
     photos: Annotated[int, typer.Option(min=2, help="How many photos to make.")] = 10_000,
     seed: SeedOption = 0,
@@ -150,7 +150,7 @@ def memory(
     tell(bench_memory(photos, seed=seed), keep, as_json)
 
 
-@bench.command("install")
+@bench.command(cls=Command)
 def install(
     peers: Annotated[bool, typer.Option("--peers", help="Install the peers too: slow.")] = False,
     keep: SaveOption = False,
@@ -167,7 +167,7 @@ def install(
     tell(bench_install(peers=peers), keep, as_json)
 
 
-@bench.command("thresholds")
+@bench.command(cls=Command)
 def thresholds(
     real: RealOption = None,
     rounds: Annotated[int, typer.Option(min=1, help="Draws of the bootstrap.")] = 1000,
@@ -203,7 +203,8 @@ def _print(result: Result) -> None:
     columns = ["what", "ours#", "the other", "theirs#", "ratio#", "unit"]
     show_table(columns, [_row(line) for line in result.comparisons])
     for title, rows in result.tables.items():
-        show(f"\n{title}")
+        show("")
+        show(title)
         _print_rows(rows)
     for note in (*result.notes, *sorted({c.note for c in result.comparisons if c.note})):
         show(f"note: {note}")
@@ -211,7 +212,7 @@ def _print(result: Result) -> None:
 
 def _print_rows(rows: list[dict[str, Any]]) -> None:
     if any(isinstance(value, (list, dict)) for row in rows for value in row.values()):
-        show(schema.text(rows))  # lists within rows fit no table
+        show_json(rows)  # lists within rows fit no table
     else:
         heads = list(rows[0]) if rows else []
         show_table(heads, [[row[head] for head in heads] for row in rows])

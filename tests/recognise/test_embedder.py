@@ -71,7 +71,9 @@ def test_flip_adds_the_mirrored_crop(crops):
     assert np.abs(flipping(crops) - plain(crops)).max() > 1e-3
 
 
-@pytest.mark.parametrize("shape", [(2, 112, 112, 3), (150, 150, 3), (1, 150, 150), (1, 3, 150, 150)])
+@pytest.mark.parametrize(
+    "shape", [(2, 112, 112, 3), (150, 150, 3), (1, 150, 150), (1, 3, 150, 150)]
+)
 def test_crops_of_another_shape_are_refused(embedder, shape):
     with pytest.raises(ChoiceError, match=r"crops must be of shape \(n, 150, 150, 3\)"):
         embedder(np.zeros(shape, np.uint8))

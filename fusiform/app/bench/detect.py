@@ -1,4 +1,4 @@
-"""Detecting: YuNet with all that surrounds the network, against OpenCV, the bare network and HOG."""
+"""Detecting: YuNet with all its steps, against OpenCV, the bare network and dlib's HOG."""
 
 from __future__ import annotations
 

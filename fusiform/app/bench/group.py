@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fusiform.app.bench import realset
 from fusiform.app.bench.grow import scaling
 from fusiform.app.bench.peers import not_installed
-from fusiform.app.bench.run import Comparison, Result, environment, real_photos
+from fusiform.app.bench.run import Comparison, Result, environment, ready_detectors, real_photos
 from fusiform.app.bench.ways import (
     DBSCAN,
     DISTANCE,
@@ -24,9 +24,9 @@ from fusiform.app.bench.ways import (
     methods,
 )
 from fusiform.core.seeds import rng
-from fusiform.hub.store import available
 from fusiform.measure.clusters import bcubed, pairwise_f1
 
+Rows = list[dict[str, Any]]
 SEEN = (
     "the default similarity of ours was set with these photos in view, so the table of halves, "
     "where every method chooses on other people than it is scored on, is the fairer one"
@@ -46,36 +46,62 @@ def bench_group(
     `limit`: seconds after which a method is stopped at one size.
     """
     folder = real_photos(real)
-    ready = {card.name for card, state in available() if state == "ready"}
-    lines: list[Comparison] = []
-    table, sweep, halves, figures = [], [], [], {}
-    for detector in [name for name in ("yunet-s", "dlib-hog") if name in ready]:
-        found = realset.find(folder, detector)
-        parts = {"all": found, "ORL": found[found.orl], "officials": found[~found.orl]}
-        for part, faces in parts.items():
-            scores = {who: _scores(faces, way, shuffles, seed) for who, way in methods().items()}
-            table += [{"detector": detector, "set": part, "method": who, "faces": len(faces.who)}
-                      | _summary(s) for who, s in scores.items()]  # fmt: skip
-            figures |= {f"{detector}, {part}, {who}": s[:, 0].tolist() for who, s in scores.items()}
-            lines += _lines(f"{detector}, {part}", scores)
-        sweep += _sweep(found, detector, shuffles, seed)
-        halves += _halves(found, detector, shuffles, seed)
+    found = {name: realset.find(folder, name) for name in ready_detectors()}
+    lines, table, figures = _agreement(found, shuffles, seed)
     tables = {
         "agreement over shuffles": table,
-        "thresholds, all faces": sweep,
-        "threshold chosen on half of the people, scored on the others": halves,
+        "thresholds, all faces": _every(_sweep, found, shuffles, seed),
+        "threshold chosen on half of the people, scored on the others": _every(
+            _halves, found, shuffles, seed
+        ),
+        "growing (made vectors, ten a person)": scaling(sizes, seed, limit),
     }
-    tables["growing (made vectors, ten a person)"] = scaling(sizes, seed, limit)
+    used = (
+        f"ours: similarity {default_limit()}; DBSCAN (min_samples 2) and Chinese whispers: "
+        f"Euclidean distance {DISTANCE} of dlib's descriptors"
+    )
     return Result(
         "group",
         f"mean over {shuffles} shuffles of the photos' order; every method sees the same faces",
         tuple(lines),
         tables,
         figures,
-        (f"ours: similarity {default_limit()}; DBSCAN (min_samples 2) and Chinese whispers: "
-         f"Euclidean distance {DISTANCE} of dlib's descriptors", SEEN),
+        (used, SEEN),
         environment(seed=seed, peers=["scikit-learn"], shuffles=shuffles, limit_seconds=limit),
-    )  # fmt: skip
+    )
+
+
+def _agreement(
+    found: Mapping[str, realset.Found], shuffles: int, seed: int
+) -> tuple[list[Comparison], Rows, dict[str, list[float]]]:
+    """Comparisons, table rows, and the F1 of every shuffle: of all faces and of each set."""
+    lines: list[Comparison] = []
+    table: Rows = []
+    figures: dict[str, list[float]] = {}
+    for detector, faces in found.items():
+        parts = {"all": faces, "ORL": faces[faces.orl], "officials": faces[~faces.orl]}
+        for part, some in parts.items():
+            scores = {who: _scores(some, way, shuffles, seed) for who, way in methods().items()}
+            lines += _lines(f"{detector}, {part}", scores)
+            for who, s in scores.items():
+                row = {"detector": detector, "set": part, "method": who, "faces": len(some.who)}
+                table.append(row | _summary(s))
+                figures[f"{detector}, {part}, {who}"] = s[:, 0].tolist()
+    return lines, table, figures
+
+
+def _every(
+    of: Callable[[realset.Found, int, int], Rows],
+    found: Mapping[str, realset.Found],
+    shuffles: int,
+    seed: int,
+) -> Rows:
+    """The rows of each detector's faces, the detector named in front."""
+    return [
+        {"detector": detector} | row
+        for detector, faces in found.items()
+        for row in of(faces, shuffles, seed)
+    ]
 
 
 def _scores(faces: realset.Found, way: Method, shuffles: int, seed: int) -> NDArray[np.float64]:
@@ -108,19 +134,19 @@ def _lines(what: str, scores: dict[str, NDArray[np.float64]]) -> list[Comparison
     return lines
 
 
-def _sweep(found: realset.Found, detector: str, shuffles: int, seed: int) -> list[dict[str, Any]]:
-    rows = []
+def _sweep(found: realset.Found, shuffles: int, seed: int) -> Rows:
+    rows: Rows = []
     for who in methods():
         for value in SWEEP[who]:
             way = methods(limit=value, distance=value)[who]
             few = shuffles if who == WHISPERS else 1  # the others give every order one answer
             summary = _summary(_scores(found, way, few, seed))
-            row = {"detector": detector, "method": who, "threshold": value}
+            row = {"method": who, "threshold": value}
             rows.append(row | {k: v for k, v in summary.items() if "mean" in k})
     return rows
 
 
-def _halves(found: realset.Found, detector: str, splits: int, seed: int) -> list[dict[str, Any]]:
+def _halves(found: realset.Found, splits: int, seed: int) -> Rows:
     """F1 on people that the threshold was not chosen on: every method picks its best of `SWEEP`
     on a random half of the people (the middle one of equals), and is scored on the rest."""
     people = np.unique(found.who)
@@ -134,7 +160,7 @@ def _halves(found: realset.Found, detector: str, splits: int, seed: int) -> list
             best = np.flatnonzero(np.array(own) == max(own))
             figures.append(_f1(unseen, who, SWEEP[who][best[len(best) // 2]]))
     return [
-        {"detector": detector, "method": who, "splits": splits}
+        {"method": who, "splits": splits}
         | {k: round(f(v), 4) for k, f in (("mean F1", np.mean), ("min F1", min), ("max F1", max))}
         for who, v in scores.items()
     ]

@@ -31,11 +31,15 @@ def vectors(count: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int6
     """
     draw = rng(seed, "grow")
     people = np.arange(count) // FACES
-    common = unit(draw.normal(size=(1, 128)))
-    person = unit(draw.normal(size=(people[-1] + 1, 128)))[people]
-    own = unit(draw.normal(size=(count, 128)))
+    common = _directions(draw, 1)
+    person = _directions(draw, people[-1] + 1)[people]
+    own = _directions(draw, count)
     made = np.sqrt(0.85) * common + np.sqrt(0.11) * person + np.sqrt(0.04) * own
     return unit(made.astype(np.float32)), people
+
+
+def _directions(draw: np.random.Generator, count: int) -> NDArray[np.float32]:
+    return unit(draw.normal(size=(count, 128)).astype(np.float32))
 
 
 def labels(method: str, rows: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -16,7 +16,7 @@ from unittest.mock import patch
 import numpy as np
 
 from fusiform import api, indexing, pipeline
-from fusiform.app.bench.peers import FACE_RECOGNITION, Peer, peers
+from fusiform.app.bench.peers import MISSING, Peer, peers
 from fusiform.app.bench.photos import GENERATED, make_photos
 from fusiform.app.bench.run import (
     LEAST,
@@ -27,15 +27,17 @@ from fusiform.app.bench.run import (
     environment,
     interleave,
     least,
+    ready_detectors,
 )
 from fusiform.core.errors import ChoiceError
 from fusiform.core.pictures import open_picture, picture_paths
 from fusiform.detection.align import align
 from fusiform.gallery import group
 from fusiform.hub.session import open_session
-from fusiform.hub.store import available, locate
+from fusiform.hub.store import locate
 from fusiform.pipeline import Models, load_detector, load_embedder
 
+CHAIN = "one by one, same networks"
 SIZES = {"full size": None, "1080 px": 1080}
 STAGES: dict[str, tuple[Any, str]] = {
     "decode": (pipeline, "open_picture"),
@@ -65,35 +67,18 @@ def bench_job(
         folder = photos or scratch / "photos"
         if photos is None:
             make_photos(folder, count, seed)
-        paths = [str(path.resolve()) for path in picture_paths([folder], on_error=_refuse)]
-        if not paths:
-            raise ChoiceError("photos", "a folder with pictures", str(folder))
-        others = stack.enter_context(peers(pythons))
-        names = [name for name in ("yunet-s", "dlib-hog") if _ready(name)]
+        paths = _paths(folder)
+        names = ready_detectors()
         ours = {name: _index(folder, scratch, name, len(paths)) for name in names}
-        chain = "one by one, same networks"
-        theirs = {
-            f"{peer.face_recognition}, {size}": _face_recognition(peer, paths, side)
-            for peer in others
-            if peer.face_recognition
-            for size, side in SIZES.items()
-        }
-        contestants = ours | {chain: _chain(names[0], paths)} | theirs
+        theirs = _theirs(stack.enter_context(peers(pythons)), paths)
+        theirs[CHAIN] = _chain(names[0], paths)
         _warm_up(names, scratch, paths)
-        figures = interleave(contestants, rounds)
+        figures = interleave(ours | theirs, rounds)
         profiles = {f"profile, {n}: CPU ms a photo": profile(folder, scratch, n) for n in names}
-    best = least(figures)
-    lines = [
-        Comparison(f"index, {name}", best[name], peer, best[peer], "ms/photo")
-        for name in names
-        for peer in (*theirs, chain)
-    ]
-    if not theirs:
-        lines += [Comparison(f"index, {n}", best[n], note=FACE_RECOGNITION) for n in names]
     return Result(
         "job",
         LEAST.format(rounds=rounds),
-        tuple(lines),
+        tuple(_lines(names, list(theirs), least(figures))),
         profiles,
         figures,
         () if photos else (GENERATED,),
@@ -101,12 +86,39 @@ def bench_job(
     )
 
 
+def _lines(names: Sequence[str], theirs: Sequence[str], best: dict[str, float]) -> list[Comparison]:
+    lines = [
+        Comparison(f"index, {name}", best[name], peer, best[peer], "ms/photo")
+        for name in names
+        for peer in theirs
+    ]
+    if len(theirs) == 1:  # the chain of our own networks alone
+        lines += [
+            Comparison(f"index, {n}", best[n], "face_recognition", None, "ms/photo", note=MISSING)
+            for n in names
+        ]
+    return lines
+
+
+def _paths(folder: Path) -> list[str]:
+    """Every picture of the folder, absolute. Raises PictureError, or ChoiceError if none is."""
+    paths = [str(path.resolve()) for path in picture_paths([folder], on_error=_refuse)]
+    if not paths:
+        raise ChoiceError("photos", "a folder with pictures", str(folder))
+    return paths
+
+
+def _theirs(others: Sequence[Peer], paths: list[str]) -> dict[str, Callable[[], float]]:
+    return {
+        f"{peer.face_recognition}, {size}": _face_recognition(peer, paths, side)
+        for peer in others
+        if peer.face_recognition
+        for size, side in SIZES.items()
+    }
+
+
 def _refuse(error: Exception) -> None:
     raise error
-
-
-def _ready(name: str) -> bool:
-    return any(card.name == name and state == "ready" for card, state in available())
 
 
 @contextmanager
@@ -159,7 +171,7 @@ def profile(folder: Path, scratch: Path, detector: str) -> list[dict[str, Any]]:
 
     Divided by the cores, their sum is what no overlap can go below.
     """
-    spent: Counter[str] = Counter()
+    spent: defaultdict[str, float] = defaultdict(float)
 
     def timed(stage: str, work: Callable[..., Any]) -> Callable[..., Any]:
         def run(*given: Any, **named: Any) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 from fusiform.app.bench import peer as script
 from fusiform.core.errors import ChoiceError
 
-FACE_RECOGNITION = "face_recognition not installed: pip install --no-deps face_recognition"
+MISSING = "not installed: pip install --no-deps face_recognition"
 
 
 def optional(module: str) -> ModuleType | None:

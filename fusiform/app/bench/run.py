@@ -16,9 +16,11 @@ from typing import Any
 
 import fusiform
 from fusiform.core.errors import ChoiceError
+from fusiform.hub.store import available
 
 ROOT = Path(fusiform.__file__).parents[1]
 VERSIONS = ("numpy", "pillow", "onnxruntime", "dlib-bin")
+DETECTORS = ("yunet-s", "dlib-hog")
 LEAST = "minimum of {rounds} rounds in which ours and the peers took turns; all rounds are saved"
 
 
@@ -89,7 +91,7 @@ def interleave(
 
 
 def clocked(work: Callable[[], object], count: float) -> Callable[[], float]:
-    """A contestant: milliseconds of wall-clock time that `work` takes for each of `count` things."""
+    """A contestant: wall-clock milliseconds that `work` takes for each of `count` things."""
 
     def run() -> float:
         start = time.perf_counter()
@@ -109,6 +111,12 @@ def real_photos(folder: Path | None) -> Path:
     if folder is None or not all((folder / part).is_dir() for part in ("orl", "officials")):
         raise ChoiceError("--real", "a folder with orl/ and officials/ (or FUSIFORM_REAL)", folder)
     return folder
+
+
+def ready_detectors() -> list[str]:
+    """The detectors that are compared, as far as their weights are here: the best one first."""
+    ready = {card.name for card, state in available() if state == "ready"}
+    return [name for name in DETECTORS if name in ready]
 
 
 def cores() -> int:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusiform.app.bench import realset
-from fusiform.app.bench.run import Comparison, Result, environment, real_photos
-from fusiform.hub.store import available, locate
+from fusiform.app.bench.run import Comparison, Result, environment, ready_detectors, real_photos
+from fusiform.hub.store import locate
 from fusiform.measure.bootstrap import Interval, interval
 from fusiform.measure.calibration import apply, brier, fit_logistic
 from fusiform.measure.verification import (
@@ -54,9 +54,7 @@ class Pooled:
 def bench_thresholds(real: Path | None, *, rounds: int = 1000, seed: int = 0) -> Result:
     """Similarity at FMR 1e-2, 1e-3 and 1e-4 with 95 % intervals, calibration, and their card."""
     folder = real_photos(real)
-    ready = {card.name for card, state in available() if state == "ready"}
-    names = [name for name in ("yunet-s", "dlib-hog") if name in ready]
-    found = {name: _usable(realset.find(folder, name)) for name in names}
+    found = {name: _usable(realset.find(folder, name)) for name in ready_detectors()}
     pairs = pooled(list(found.values()))
     limits = {fmr: _interval(pairs, partial(_limit, fmr=fmr), seed, rounds) for fmr in RATES}
     accepted = {fmr: _interval(pairs, partial(_tar, fmr=fmr), seed, rounds) for fmr in RATES}
@@ -78,7 +76,7 @@ def bench_thresholds(real: Path | None, *, rounds: int = 1000, seed: int = 0) ->
             "for the card": [card],
         },
         notes=(card["thresholds_source"],),
-        environment=environment(seed=seed, rounds=rounds, detectors=names),
+        environment=environment(seed=seed, rounds=rounds, detectors=list(found)),
     )
 
 

@@ -47,7 +47,7 @@ def dbscan(faces: realset.Found, distance: float) -> Labels:
     """scikit-learn's; noise, which it labels -1, is everyone alone."""
     cluster: Any = optional("sklearn.cluster")
     labels = cluster.DBSCAN(eps=distance, min_samples=2).fit_predict(faces.descriptors)
-    return np.where(labels < 0, labels.max() + 1 + np.arange(len(labels)), labels)
+    return np.asarray(np.where(labels < 0, len(labels) + np.arange(len(labels)), labels), np.int64)
 
 
 def whispers(faces: realset.Found, distance: float) -> Labels:
