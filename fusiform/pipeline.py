@@ -32,7 +32,7 @@ from fusiform.detection.load import load as detector_of
 from fusiform.detection.tiles import tiled
 from fusiform.hub.session import open_session
 from fusiform.hub.store import available, locate
-from fusiform.recognise.embedder import FULL_BATCH, Embedder
+from fusiform.recognise.embedder import Embedder
 from fusiform.recognise.quality import Quality, assess
 
 AUTO_DETECTORS = ("yunet-s", "yunet-n", "dlib-hog")
@@ -154,10 +154,13 @@ def analyse(
         return _embed(batch, models)
 
     # Whoever stops early closes the maps before the pool: what has not begun never begins.
+    def groups(found: Iterator[_Found]) -> Iterator[list[_Found]]:
+        return batches(found, models.embedder.batch)
+
     with (
         ThreadPoolExecutor(workers, thread_name_prefix="fusiform") as pool,
         closing(ordered_map(pool, find, iter(sources), 4 * workers)) as found,
-        closing(ordered_map(pool, embed, batches(found), workers)) as embedded,
+        closing(ordered_map(pool, embed, groups(found), workers)) as embedded,
     ):
         for batch in embedded:
             yield from batch
@@ -178,12 +181,15 @@ def ordered_map(
             future.cancel()
 
 
-def batches(found: Iterator[_Found]) -> Iterator[list[_Found]]:
-    """Consecutive pictures together until their faces fill one batch of the embedder."""
+def batches(found: Iterator[_Found], full: int) -> Iterator[list[_Found]]:
+    """Consecutive pictures together until their faces fill one batch of the embedder.
+
+    At most `full` pictures, so that answers come even where there are no faces.
+    """
     batch: list[_Found] = []
     for item in found:
         batch.append(item)
-        if sum(len(f.crops) for f in batch) >= FULL_BATCH or len(batch) == FULL_BATCH:
+        if sum(len(f.crops) for f in batch) >= full or len(batch) == full:
             yield batch
             batch = []
     if batch:

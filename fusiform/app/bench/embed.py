@@ -26,8 +26,9 @@ from fusiform.app.bench.run import (
 from fusiform.core.errors import ModelMissing
 from fusiform.hub.session import open_session
 from fusiform.hub.store import locate
-from fusiform.recognise.embedder import FULL_BATCH, Embedder
+from fusiform.recognise.embedder import Embedder
 
+BATCH = 32
 PARALLEL = "a batch a core, as in index"
 ALONE = "one batch on all cores"
 
@@ -38,8 +39,8 @@ def bench_embed(
     """Milliseconds a face of batches of 32, and how far our vectors are from dlib's."""
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        faces = chips(max(crops, FULL_BATCH), seed)
-        batch = faces[:FULL_BATCH]
+        faces = chips(max(crops, BATCH), seed)
+        batch = faces[:BATCH]
         np.save(scratch / "all.npy", faces)
         np.save(scratch / "batch.npy", batch)
         theirs = {peer.dlib: peer for peer in stack.enter_context(peers(pythons))}
@@ -64,7 +65,7 @@ def bench_embed(
         {"vectors of 128 numbers, equal to (1e-5 wanted)": gaps},
         figures,
         ("crops: the album's faces, each shaken otherwise",),
-        environment(seed=seed, batch=FULL_BATCH),
+        environment(seed=seed, batch=BATCH),
     )
 
 
