@@ -9,6 +9,7 @@ from collections.abc import Callable, Container, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -27,6 +28,7 @@ from fusiform.core.faces import Dropped, Faces
 from fusiform.core.pictures import Picture, Source, open_picture, read_bytes
 from fusiform.detection.align import align, magnification
 from fusiform.detection.boxes import Pixels
+from fusiform.detection.five import FivePoints
 from fusiform.detection.load import Detector
 from fusiform.detection.load import load as detector_of
 from fusiform.detection.tiles import tiled
@@ -109,8 +111,14 @@ def load_detector(name: str = "auto", *, provider: str = "auto") -> Detector:
     Raises ChoiceError, ModelMissing, ModelDamaged, ModelUnsupported.
     """
     model = locate(choose_detector(name))
-    points = locate("dlib-points").data if model.card.family == "dlib-hog" else None
-    return detector_of(model, points=points, provider=provider)
+    five = five_points() if model.card.family == "dlib-hog" else None
+    return detector_of(model, five=five, provider=provider)
+
+
+@cache
+def five_points() -> FivePoints:
+    """dlib's five-point predictor, one a process."""
+    return FivePoints(Path(str(locate("dlib-points").data)))
 
 
 def load_embedder(name: str = "auto", *, provider: str = "auto", flip: bool = False) -> Embedder:
@@ -239,12 +247,12 @@ def _content(path: str | Path) -> bytes:
 
 
 def _look(content: Source, blank: Analysed, models: Models, limits: Limits) -> _Found:
-    detector, embedder = models.detector, models.embedder.card
+    detector = models.detector
     longest = None if limits.small_faces else detector.longest
     picture = open_picture(content, at_least=longest)
     minimum = detector.card.minimum_score if limits.score is None else limits.score
     faces = _detect(picture.pixels, detector, minimum * NEARLY, limits.small_faces)
-    crops = _crops(content, picture, faces, embedder.template)
+    crops = _crops(content, picture, faces, models)
     faces = _in_full(picture, faces)
     quality = assess(crops, faces.points, faces.scores, minimum)
     reasons = _reasons(faces, quality, minimum, limits)
@@ -277,12 +285,14 @@ def _in_full(picture: Picture, faces: Faces) -> Faces:
     return replace(faces, boxes=boxes, points=points)
 
 
-def _crops(content: Source, picture: Picture, faces: Faces, name: str) -> Pixels:
+def _crops(content: Source, picture: Picture, faces: Faces, models: Models) -> Pixels:
     """Aligned crops, from the full picture where the reduced one is too coarse for a face."""
-    points = faces.points
-    if picture.scale < 1 and len(faces) and magnification(points, name).max() > ENLARGED:
+    points, card = faces.points, models.embedder.card
+    if picture.scale < 1 and len(faces) and magnification(points, card.template).max() > ENLARGED:
         points, picture = picture.to_full(points), open_picture(content)
-    return align(picture.pixels, points, name)
+    if card.landmarks == "dlib-points" and models.detector.card.family != "dlib-hog":
+        points = five_points().refine(picture.pixels, points)
+    return align(picture.pixels, points, card.template)
 
 
 def _reasons(faces: Faces, quality: Quality, minimum: float, limits: Limits) -> list[str]:

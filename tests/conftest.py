@@ -18,6 +18,13 @@ BESIDE = Path(__file__).resolve().parents[2] / "shared"
 REAL = Path(os.environ.get("FUSIFORM_REAL") or BESIDE / "data" / "real")
 MODELS = Path(os.environ.get("FUSIFORM_MODELS") or BESIDE / "models")
 
+PORTRAITS = (
+    "eileen_collins.jpg",
+    "eileen_collins_mirrored.jpg",
+    "grace_hopper.jpg",
+    "grace_hopper_mirrored.jpg",
+)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
@@ -67,6 +74,26 @@ def indexed(album: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def copied(indexed: Path, tmp_path: Path) -> Path:
     """A copy of the album's gallery."""
     return Path(shutil.copy(indexed, tmp_path / "copy.db"))
+
+
+@pytest.fixture
+def folder(album: Path, tmp_path: Path) -> Path:
+    """A folder of four portraits, two of each person."""
+    made = tmp_path / "photos"
+    made.mkdir()
+    for name in PORTRAITS:
+        shutil.copy2(album / name, made)
+    return made
+
+
+@pytest.fixture
+def gallery(folder: Path, tmp_path: Path) -> Iterator[Any]:
+    """A gallery of `folder`."""
+    from fusiform.api import Gallery
+
+    with Gallery(tmp_path / "family.db") as made:
+        made.index(folder)
+        yield made
 
 
 @pytest.fixture

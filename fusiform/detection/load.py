@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol
 
 from fusiform.core.errors import ModelUnsupported
 from fusiform.core.faces import Faces
 from fusiform.detection.boxes import Pixels
+from fusiform.detection.five import FivePoints
 from fusiform.detection.hog import Hog
 from fusiform.detection.scrfd import SCRFD
 from fusiform.detection.yunet import YuNet
@@ -34,15 +34,15 @@ class Detector(Protocol):
         ...
 
 
-def load(model: Model, *, points: Path | bytes | None = None, provider: str = "auto") -> Detector:
+def load(model: Model, *, five: FivePoints | None = None, provider: str = "auto") -> Detector:
     """The detector that `model` is.
 
-    `points`: dlib's five-point predictor, needed by dlib-hog only. Raises ModelUnsupported for
+    `five`: dlib's five-point predictor, needed by dlib-hog only. Raises ModelUnsupported for
     a model that detects nothing.
     """
     family = model.card.family
-    if family == "dlib-hog" and isinstance(points, Path):
-        return Hog(model.card, points)
+    if family == "dlib-hog" and five is not None:
+        return Hog(model.card, five)
     if model.card.kind != "detector" or model.data is None:
         raise ModelUnsupported(f"{model.card.name}: is no detector; see `fusiform models`")
     session = open_session(model.data, provider=provider)

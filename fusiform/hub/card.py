@@ -34,7 +34,8 @@ class Card:
     `family` chooses the code that runs it (yunet, scrfd, dlib-hog, dlib-resnet, arcface ...).
     `sha256` is that of the file as its maker published it; it names the model in a gallery.
     `mean` and `std` are in units of 0..255: the network sees (pixel - mean) / std.
-    `template` names the alignment its crops need, `size` their side in pixels.
+    `template` names the alignment its crops need, `size` their side in pixels; `landmarks` the
+    model whose points its crops are aligned by, empty for the detector's own.
     `calibration` (a, b): P(same person) = 1 / (1 + exp(-(a * similarity + b))).
     `grouping` is the average similarity from which two groups of faces are one person.
     `minimum_score` is the score under which a detector's box is no face.
@@ -56,6 +57,7 @@ class Card:
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     template: str = ""
+    landmarks: str = ""
     dim: int = 0
     minimum_score: float = 0.0
     thresholds: tuple[Threshold, ...] = ()

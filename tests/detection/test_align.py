@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fusiform.core.errors import ChoiceError
 from fusiform.core.pictures import read
 from fusiform.detection.align import TEMPLATES, align, inverse, magnification, similarity, warp
-from fusiform.detection.hog import FIVE, PADDING
+from fusiform.detection.five import FIVE, PADDING
 from fusiform.hub.store import locate
 
 ARCFACE = TEMPLATES["arcface112"].points

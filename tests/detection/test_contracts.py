@@ -1,11 +1,13 @@
 """What holds of every detector."""
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from fusiform.core.pictures import read
+from fusiform.detection.five import FivePoints
 from fusiform.detection.load import load
 from fusiform.detection.tiles import starts, tiled
 from fusiform.hub.store import locate
@@ -18,7 +20,7 @@ def detector(request, monkeypatch):
     if request.param.startswith("yunet"):
         folder = request.getfixturevalue("public_models")
         monkeypatch.setenv("FUSIFORM_MODELS", str(folder))
-    return load(locate(request.param), points=locate("dlib-points").data)
+    return load(locate(request.param), five=FivePoints(locate("dlib-points").data))
 
 
 @pytest.fixture
@@ -107,4 +109,4 @@ def test_tiles_cover_everything():
         begin = starts(length, 640)
         assert begin[0] == 0
         assert begin[-1] + 640 >= length
-        assert all(b - a <= 320 for a, b in zip(begin, begin[1:], strict=False))
+        assert all(b - a <= 320 for a, b in pairwise(begin))

@@ -64,9 +64,11 @@ def slowly(arrays, minimum):
             if arrays[i][a, 0] < minimum:
                 continue
             x, y = (a // 2 % across) * stride, (a // 2 // across) * stride
-            l, t, r, b = arrays[i + 3][a] * stride
-            marks = [(x + dx * stride, y + dy * stride) for dx, dy in arrays[i + 6][a].reshape(5, 2)]
-            found.append((arrays[i][a, 0], [x - l, y - t, x + r, y + b], marks))
+            left, top, right, bottom = arrays[i + 3][a] * stride
+            marks = [
+                (x + dx * stride, y + dy * stride) for dx, dy in arrays[i + 6][a].reshape(5, 2)
+            ]
+            found.append((arrays[i][a, 0], [x - left, y - top, x + right, y + bottom], marks))
     return sorted(found, key=lambda face: -face[0])
 
 

@@ -1,0 +1,199 @@
+"""docs/json.md is what the commands print: every field, its type, nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from fusiform.app.cli import app
+
+PAGE = (Path(__file__).parents[1] / "docs" / "json.md").read_text("utf-8")
+SECTIONS = dict(re.findall(r"^## (.+)\n((?:(?!## ).*\n)*)", PAGE, re.MULTILINE))
+ROW = re.compile(r"^\| `([^`]+)` \| ([^|]+) \|", re.MULTILINE)
+FIELDS = {verb: dict(ROW.findall(text)) for names, text in SECTIONS.items()
+          for verb in names.split(", ")}  # fmt: skip
+# A benchmark's numbers are data for results/, not an interface.
+UNDOCUMENTED = {"bench"}
+
+
+def kind(value: Any) -> str:
+    """The name that the page has for the type of a JSON value."""
+    if isinstance(value, list) and value and isinstance(value[0], (int, float)):
+        return f"{len(value)} numbers"
+    if isinstance(value, list) and value and isinstance(value[0], list):
+        return f"{len(value)} x {kind(value[0])}"
+    names = {
+        type(None): "null", bool: "true/false", int: "integer", float: "number",
+        str: "text", list: "objects", dict: "object",
+    }  # fmt: skip
+    return names[type(value)]
+
+
+def fields(value: Any, at: str = "") -> Iterator[tuple[str, str]]:
+    """(path, kind) of everything inside a JSON value."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            path = f"{at}.{name}" if at else name
+            yield path, kind(inner)
+            yield from fields(inner, path)
+    elif kind(value) == "objects":
+        for inner in value:
+            yield from fields(inner, f"{at}[]")
+
+
+def fits(found: str, documented: str) -> bool:
+    allowed = documented.partition(", if ")[0].strip().split(" or ")
+    return found in allowed or (found == "integer" and "number" in allowed)
+
+
+def assert_documented(verb: str, value: Any) -> None:
+    known = FIELDS[verb]
+    found = set(fields(value))
+    assert {path for path, _ in found} <= set(known)
+    assert not [(path, is_) for path, is_ in found if not fits(is_, known[path])]
+
+
+def assert_complete(verb: str, *values: Any) -> None:
+    """Every field of the page was seen, those with an "if" in one of the values at least."""
+    for value in values:
+        assert_documented(verb, value)
+    each = [{path for path, _ in fields(value)} for value in values]
+    assert set().union(*each) == set(FIELDS[verb])
+
+
+@pytest.fixture
+def ask(copied: Path):
+    """ask("people"): what a command prints with --json, over a copy of the album's gallery."""
+
+    def answer(verb: str, *words: object, code: int = 0, gallery: bool = True) -> Any:
+        told = [verb, *map(str, words), "--json", *(["--gallery", str(copied)] if gallery else [])]
+        done = CliRunner().invoke(app, told, catch_exceptions=False)
+        assert done.exit_code == code, done.output
+        return json.loads(done.stdout)
+
+    return answer
+
+
+def test_every_command_has_its_section():
+    assert set(get_command(app).commands) - UNDOCUMENTED == set(FIELDS)
+
+
+def test_index(ask, album, tmp_path, monkeypatch):
+    folder = tmp_path / "more"
+    folder.mkdir()
+    shutil.copy(album / "grace_hopper.jpg", folder)
+    (folder / "broken.jpg").write_text("no picture")
+    first = ask("index", folder, album)
+    assert_documented("index", first)
+    assert (first["photos"], first["skipped"], first["duplicates"]) == (0, 1, 1)
+    assert (first["detector"], first["embedder"]) == ("dlib-hog", "dlib-resnet")
+    told = ask(
+        "index", album, "--detector", "dlib-hog", "--gallery", tmp_path / "x.db", gallery=False
+    )
+    assert_documented("index", told)
+    assert set(told) == {path for path in FIELDS["index"] if "[" not in path}
+
+
+def test_index_is_one_line_and_the_last(copied, album):
+    done = CliRunner().invoke(app, ["index", str(album), "-g", str(copied), "--json"])
+    assert json.loads(done.stdout.splitlines()[-1])["unchanged"] == 9
+
+
+def test_dropped_finds_are_listed(tmp_path, album):
+    words = ["index", str(album), "--json", "-g", str(tmp_path / "drops.db")]
+    told = json.loads(CliRunner().invoke(app, words).stdout)
+    assert told["dropped"] == len(told["drops"]) > 0
+    assert told["drops"][0]["reason"].startswith("low score")
+
+
+def test_people(ask, album):
+    told = ask("people")
+    assert_complete("people", told)
+    assert {face["photo"] for face in told[0]["faces"]} <= {str(p) for p in album.glob("*.jpg")}
+    ask("name", told[0]["person"], "Ada")
+    assert ask("people")[0]["name"] == "Ada"
+    assert ask("people", "--smallest", 50) == []
+
+
+def test_show_name_merge_split(ask):
+    one, other = (person["person"] for person in ask("people"))
+    assert_complete("show", ask("show", one))
+    assert_complete("name", ask("name", one, "Ada"))
+    merged = ask("merge", "Ada", other)
+    assert_complete("merge", merged)
+    split = ask("split", "ada", merged["faces"][0]["face"])
+    assert_complete("split", split)
+    assert [face["face"] for face in split["faces"]] == [merged["faces"][0]["face"]]
+
+
+def test_find(ask, album):
+    told = ask("find", album / "both_collage.jpg")
+    assert_complete("find", told)
+    assert len(told["faces"]) == 2
+    assert_complete("show", ask("find", "1"))
+    everything = ask("find", album / "both_collage.jpg", "--all", "--count", 9)
+    assert [len(face["matches"]) for face in everything["faces"]] == [9, 9]
+    none = ask("find", album / "both_collage.jpg", "--threshold", 1.1)
+    assert [face["matches"] for face in none["faces"]] == [[], []]
+
+
+def test_verify(ask, album):
+    a, b, cat = (
+        album / f"{name}.jpg" for name in ("grace_hopper", "eileen_collins", "cat_chelsea")
+    )
+    assert_complete("verify", ask("verify", a, b, gallery=False))
+    nobody = ask("verify", a, cat, gallery=False)
+    assert_complete("verify", nobody)
+    assert (nobody["verified"], nobody["similarity"], nobody["faces_b"]) == (False, None, 0)
+
+
+@pytest.mark.parametrize("verb", ["detect", "describe"])
+def test_detect_and_describe(ask, album, tmp_path, verb):
+    good = ask(verb, album, gallery=False)
+    assert [entry["photo"] for entry in good] == sorted(map(str, album.glob("*.jpg")))
+    (tmp_path / "empty.jpg").touch()
+    bad = ask(verb, tmp_path / "empty.jpg", tmp_path / "gone.jpg", album, code=1, gallery=False)
+    assert_complete(verb, good, bad)
+    assert [entry.get("error", "").partition("; ")[0] for entry in bad[:3]] == [
+        f"{tmp_path}/empty.jpg: is empty (0 bytes)",
+        f"{tmp_path}/gone.jpg: does not exist",
+        "",
+    ]
+    assert bad[2:] == good
+
+
+def test_models_and_pull(ask, public_models, monkeypatch, tmp_path):
+    monkeypatch.setenv("FUSIFORM_HOME", str(tmp_path))
+    told = ask("models", gallery=False)
+    assert_complete("models", told)
+    weights = public_models / "yunet_s_dynamic.onnx"
+    assert_complete("pull", ask("pull", "yunet-s", "--from", weights, gallery=False))
+    states = {card["model"]: card["state"] for card in ask("models", gallery=False)}
+    assert (states["yunet-s"], states["yunet-n"]) == ("ready", "missing")
+
+
+def test_doctor(ask):
+    assert_complete("doctor", ask("doctor"))
+
+
+def test_forget(ask):
+    told = ask("forget", "1", "--yes")
+    assert_complete("forget", told)
+    assert told["proven"]
+
+
+def test_paths_are_absolute(ask, album, monkeypatch):
+    monkeypatch.chdir(album)
+    for verb in ("detect", "describe", "find"):
+        words = [verb, "grace_hopper.jpg"]
+        told = ask(*words, gallery=verb == "find")
+        entry = told if verb == "find" else told[0]
+        assert entry["photo"] == str(album / "grace_hopper.jpg")
