@@ -147,7 +147,7 @@ def test_name_find_and_forget(invoke, album):
     assert (shown.count("grace_hopper"), shown.count("both_collage")) == (3, 1)
     code, _, told = invoke("forget", "Grace Hopper", answers="n\n")
     assert (code, "Erase Grace Hopper (4 faces) for good?" in told) == (1, True)
-    assert invoke("forget", "Grace Hopper", answers="y\n")[1].startswith("erased: 4 faces")
+    assert "erased: 4 faces" in invoke("forget", "Grace Hopper", answers="y\n")[1]
     assert len(invoke("people")[1].splitlines()) == 2
 
 
