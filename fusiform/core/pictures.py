@@ -302,5 +302,12 @@ def _entries(folder: Path) -> list[Path]:
             Path(entry.path)
             for entry in entries
             if not entry.name.startswith(".")
-            and (entry.is_dir() or os.path.splitext(entry.name)[1].lower() in SUFFIXES)
+            and (os.path.splitext(entry.name)[1].lower() in SUFFIXES or _is_folder(entry))
         )
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself must not cost its folder
+        return False
