@@ -200,7 +200,7 @@ def groups(gallery: Gallery) -> set[frozenset[str]]:
 
 def test_kill_at_any_moment_loses_nothing(tmp_path, portraits):
     folder, path = tmp_path / "photos", tmp_path / "killed.db"
-    fill(folder, portraits, 20 * max(KILLS, 20))
+    fill(folder, portraits, 30 * max(KILLS, 13))
     chance, before = random.Random(KILLS), Counter[str]()
     ends = []
     for _ in range(KILLS):

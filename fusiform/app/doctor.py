@@ -36,7 +36,7 @@ class Finding:
 
 def examine(gallery: Path) -> list[Finding]:
     """All findings, in the order a reader wants them."""
-    return [*_software(), *_store(), *_models(), *_gallery(gallery)]
+    return [*_software(), *_store(), *_models(), *_gallery(gallery.expanduser())]
 
 
 def _software() -> Iterator[Finding]:

@@ -40,6 +40,10 @@ from fusiform.recognise.compare import probability, threshold
 
 app = typer.Typer()
 SHOWN_ERRORS = 10
+TRACES = (
+    "TRACES ARE LEFT in the file, for another program is reading it; "
+    "close the other programs that have this gallery open, then run `fusiform people` once"
+)
 
 
 @app.command()
@@ -56,10 +60,13 @@ def index(
         ),
     ] = None,
     wait: Annotated[
-        float, typer.Option(min=0, help="Seconds to wait for another process that is indexing.")
+        float,
+        typer.Option(
+            min=0, metavar="SECONDS", help="Seconds to wait for another process that is indexing."
+        ),
     ] = 0.0,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Threads, by default one a core.")
+        int | None, typer.Option(min=1, metavar="N", help="Threads, by default one a core.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -121,7 +128,9 @@ def people(
     sheet: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw a contact sheet of everybody.")
     ] = None,
-    smallest: Annotated[int, typer.Option(min=1, help="Leave out people with fewer faces.")] = 1,
+    smallest: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Leave out people with fewer faces.")
+    ] = 1,
     as_json: JsonOption = False,
 ) -> None:
     """Who is in the gallery: number, name, faces and photos, most faces first.
@@ -227,7 +236,7 @@ def split(
 def find(
     wanted: Annotated[str, typer.Argument(metavar="PHOTO_OR_NAME", help="A picture, or a person.")],
     gallery: GalleryOption = None,
-    count: Annotated[int, typer.Option(min=1, help="How many matches a face.")] = 10,
+    count: Annotated[int, typer.Option(min=1, metavar="N", help="How many matches a face.")] = 10,
     everything: Annotated[
         bool, typer.Option("--all", help="Also matches that are likely other people.")
     ] = False,
@@ -329,7 +338,7 @@ def forget(
         show_json(schema.erasure(result))
     else:
         removed = ", ".join(f"{n} {what}" for what, n in result.removed.items())
-        proof = "no trace left in the file" if result.proven else "TRACES ARE LEFT in the file"
+        proof = "no trace left in the file" if result.proven else TRACES
         show(f"erased: {removed}; {proof}")
     if not result.proven:
         raise typer.Exit(1)

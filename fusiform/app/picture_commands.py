@@ -38,7 +38,8 @@ def detect(
     pictures: Pictures,
     detector: DetectorOption = "auto",
     minimum: Annotated[
-        float | None, typer.Option(help="Lowest score, by default the detector's own.")
+        float | None,
+        typer.Option(metavar="SCORE", help="Lowest score, by default the detector's own."),
     ] = None,
     small_faces: SmallFacesOption = False,
     draw_to: DrawOption = None,
@@ -93,10 +94,14 @@ def verify(
     detector: DetectorOption = "auto",
     embedder: EmbedderOption = "auto",
     fmr: Annotated[
-        float, typer.Option(help="False match rate of the threshold: 0.01, 0.001 or 0.0001.")
+        float,
+        typer.Option(
+            metavar="RATE", help="False match rate of the threshold: 0.01, 0.001 or 0.0001."
+        ),
     ] = DEFAULT_FMR,
     limit: Annotated[
-        float | None, typer.Option("--threshold", help="A similarity to use instead.")
+        float | None,
+        typer.Option("--threshold", metavar="COSINE", help="A similarity to use instead."),
     ] = None,
     draw_to: DrawOption = None,
     exit_code: Annotated[
