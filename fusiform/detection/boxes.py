@@ -28,6 +28,16 @@ def fit(pixels: Pixels, longest: int, *, enlarge: float = 1.0) -> tuple[Pixels, 
     return np.asarray(small), np.array([size[0] / width, size[1] / height], np.float32)
 
 
+def cut_out(pixels: Pixels, x1: int, y1: int, x2: int, y2: int) -> Image.Image:
+    """That part of a picture, black where it lies outside; the rest is not copied."""
+    left, top = max(x1, 0), max(y1, 0)
+    inside = pixels[top : max(y2, top), left : max(x2, left)]
+    if not inside.size:
+        return Image.new("RGB", (x2 - x1, y2 - y1))
+    part = Image.fromarray(np.ascontiguousarray(inside))
+    return part.crop((x1 - left, y1 - top, x2 - left, y2 - top))
+
+
 def suppress(boxes: Floats, scores: Floats, overlap: float) -> NDArray[np.intp]:
     """Greedy non-maximum suppression: indices of the kept boxes, best first.
 

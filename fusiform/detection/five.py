@@ -16,7 +16,7 @@ from PIL import Image
 
 from fusiform.core.faces import Floats
 from fusiform.detection.align import inverse, similarity, template
-from fusiform.detection.boxes import Pixels
+from fusiform.detection.boxes import Pixels, cut_out
 
 # dlib's own targets for its points, as fractions of a chip without padding
 # (image_transforms/interpolation.h, get_face_chip_details): outer and inner corner of the
@@ -35,7 +35,9 @@ PADDING = 0.25
 
 # Where dlib's HOG puts its box in the 150 pixel chip: the median over real faces.
 BOX_MIDDLE, BOX_SIDE = (74.5, 73.2), 123.5
-SEEN = 240  # pixels: the box's side when the predictor looks at it
+# The predictor answers in whole pixels, which is too coarse for a face below LARGE pixels: it is
+# cut out with a margin, since the predictor looks beyond the box, and its box enlarged to SEEN.
+LARGE, SEEN = 120, 200
 
 
 class FivePoints:
@@ -67,16 +69,22 @@ class FivePoints:
         return carried(np.stack([self._looked_at(pixels, back) for back in backs]))
 
     def _looked_at(self, pixels: Pixels, back: NDArray[np.float64]) -> Floats:
-        import dlib
-
         middle = back[:, :2] @ BOX_MIDDLE + back[:, 2]
-        half = float(np.hypot(*back[:, 0])) * BOX_SIDE
-        x1, y1, x2, y2 = (round(float(v)) for v in (*(middle - half), *(middle + half)))
-        cut = Image.fromarray(pixels).crop((x1, y1, x2, y2))
+        side = float(np.hypot(*back[:, 0])) * BOX_SIDE
+        if side >= LARGE:
+            return self.marks(pixels, _rectangle(middle, side))
+        x1, y1, x2, y2 = (round(float(v)) for v in (*(middle - side), *(middle + side)))
+        cut = cut_out(pixels, x1, y1, x2, y2)
         cut = cut.resize((2 * SEEN, 2 * SEEN), Image.Resampling.BILINEAR)
-        edges = (SEEN // 2, SEEN // 2, SEEN * 3 // 2, SEEN * 3 // 2)
-        marks = self.marks(np.asarray(cut), dlib.rectangle(*edges))
+        marks = self.marks(np.asarray(cut), _rectangle(np.array([SEEN, SEEN]), SEEN))
         return (marks * (x2 - x1, y2 - y1) / (2 * SEEN) + (x1, y1)).astype(np.float32)
+
+
+def _rectangle(middle: NDArray[np.float64], side: float) -> Any:
+    import dlib
+
+    edges = (*(middle - side / 2), *(middle + side / 2))
+    return dlib.rectangle(*(round(float(edge)) for edge in edges))
 
 
 def carried(marks: Floats) -> Floats:

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from fusiform.core.faces import Faces, Floats
-from fusiform.detection.boxes import Pixels, fit, scaled
+from fusiform.detection.boxes import Pixels, cut_out, fit, scaled
 from fusiform.detection.five import FivePoints, carried
 from fusiform.hub.card import Card
 
@@ -90,7 +90,7 @@ def again(detector: Any, picture: Pixels, box: Floats) -> float:
     """SVM score of the find `box (4,)` cut out with a margin and enlarged; -1 if it is lost."""
     middle, side = (box[:2] + box[2:]) / 2, float((box[2:] - box[:2]).max())
     x1, y1, x2, y2 = (round(float(v)) for v in (*(middle - side), *(middle + side)))
-    alone = Image.fromarray(picture).crop((x1, y1, x2, y2))
+    alone = cut_out(picture, x1, y1, x2, y2)
     alone = alone.resize((2 * AGAIN, 2 * AGAIN), Image.Resampling.BILINEAR)
     rectangles, scores, _ = detector.run(np.asarray(alone), 0, -1.0)
     best = -1.0
