@@ -23,6 +23,7 @@ from fusiform.app.terminal import (
     Who,
     corners,
     open_gallery,
+    percent,
     progress_bar,
     say,
     show,
@@ -305,7 +306,7 @@ def _show_matches(number: int, one: api.Found, card: Card) -> None:
 
 def _match_cells(match: Match, card: Card) -> tuple[object, ...]:
     chance = probability(card, match.similarity)
-    told = "" if chance is None else f"{chance:.1%}"
+    told = "" if chance is None else percent(chance)
     who = "" if match.person is None else match.person
     return who, match.name or "", f"{match.similarity:.3f}", told, match.face.photo
 

@@ -20,6 +20,7 @@ from fusiform.app.terminal import (
     Pictures,
     SmallFacesOption,
     corners,
+    percent,
     say,
     show,
     show_json,
@@ -135,7 +136,7 @@ def verdict(result: api.Verification) -> str:
         counts = f"{len(result.faces_a)} and {len(result.faces_b)}"
         return f"cannot tell: faces found in the two pictures: {counts}"
     word = "same person" if result.verified else "different people"
-    chance = "" if result.probability is None else f", probability {result.probability:.1%}"
+    chance = "" if result.probability is None else f", probability {percent(result.probability)}"
     return f"{word}: similarity {result.similarity:.3f}, threshold {result.threshold:.3f}{chance}"
 
 

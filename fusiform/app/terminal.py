@@ -116,6 +116,13 @@ def corners(box: Sequence[float]) -> str:
     return " ".join(f"{value:.0f}" for value in box)
 
 
+def percent(probability: float) -> str:
+    """A probability as people read it; the calibration knows nothing beyond 0.1 and 99.9 %."""
+    if not 0.001 <= probability <= 0.999:
+        return "over 99.9 %" if probability > 0.5 else "under 0.1 %"
+    return f"{100 * probability:.1f} %"
+
+
 def open_gallery(
     path: Path | None, *, detector: str = "auto", embedder: str = "auto", create: bool = False
 ) -> api.Gallery:
