@@ -260,7 +260,7 @@ def find(
         if not Path(wanted).is_file():
             _show(_person(g, wanted), as_json)
             return
-        card = g.models.embedder.card
+        used, card = g.models, g.models.embedder.card
         lowest = _lowest(card, limit, everything)
         found = g.find(wanted, count=count, at_least=lowest)
     if draw_to:
@@ -269,7 +269,8 @@ def find(
     photo = os.path.abspath(wanted)
     if as_json:
         answers = [schema.found(one, [_match(m, card) for m in one.matches]) for one in found]
-        show_json({"photo": photo, "faces": answers})
+        by = {"detector": used.detector.name, "embedder": card.name}
+        show_json({"photo": photo, **by, "faces": answers})
     else:
         show(f"{photo}: {api.count_of(len(found), 'face')}")
         for number, one in enumerate(found, 1):
