@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import inspect
-import pickle
 
 import pytest
 
@@ -44,7 +43,7 @@ def test_picture_error_names_file_reason_and_remedy() -> None:
 
 
 def test_picture_error_survives_the_way_between_processes() -> None:
-    error = pickle.loads(pickle.dumps(DamagedPicture("x", "y", "z")))  # noqa: S301 (our own bytes)
+    error = pickle.loads(pickle.dumps(DamagedPicture("x", "y", "z")))
     assert type(error) is DamagedPicture
     assert isinstance(error, PictureError)
     assert str(error) == "x: y; z"
