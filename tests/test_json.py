@@ -20,8 +20,8 @@ SECTIONS = dict(re.findall(r"^## (.+)\n((?:(?!## ).*\n)*)", PAGE, re.MULTILINE))
 ROW = re.compile(r"^\| `([^`]+)` \| ([^|]+) \|", re.MULTILINE)
 FIELDS = {verb: dict(ROW.findall(text)) for names, text in SECTIONS.items()
           for verb in names.split(", ")}  # fmt: skip
-# A benchmark's numbers are data for results/, not an interface.
-UNDOCUMENTED = {"bench"}
+# A benchmark's numbers are data for results/, not an interface; the world has a page of its own.
+UNDOCUMENTED = {"bench", "world"}
 
 
 def kind(value: Any) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -31,14 +32,27 @@ MAY_IMPORT = {
     "indexing": FLOOR | {"pipeline", "gallery"},
     "api": MODELS | SHARED | {"pipeline", "gallery", "indexing"},
     "app": MODELS | SHARED | {"pipeline", "gallery", "indexing", "api", "fusiform"},
+    "lab": FLOOR,
+    "lab.geometry": FLOOR,
+    "lab.world": FLOOR | {"lab.geometry"},
 }
+# Rooms that may be imported inside functions only: no other command should await the lab.
+LATER = {"app": {"lab.world", "lab.geometry"}}
 # What a room may take from outside; None means any declared dependency.
 OUTSIDE: dict[str, set[str] | None] = {
     "core": {"numpy", "PIL", "av", "pillow_heif"},
     "measure": {"numpy"},
     "gallery": {"numpy", "PIL", "filelock"},
+    "lab.geometry": {"numpy", "numba", "torch", "scipy"},
+    "lab.world": {"numpy", "numba", "PIL", "torch"},
 }
-MODULE_OF = {"pillow": "PIL", "dlib-bin": "dlib", "pillow-heif": "pillow_heif"}
+# What a file may import only where it says so, and what only inside functions.
+TORCH_FILES = re.compile(r"(.*_torch|dataset)\.py")
+INSIDE_ONLY = {"scipy"}
+MODULE_OF = {
+    "pillow": "PIL", "dlib-bin": "dlib", "pillow-heif": "pillow_heif",
+    "espeakng-loader": "espeakng_loader",
+}  # fmt: skip
 # Data packages: their files are read, their code never runs.
 DATA_ONLY = {"face_recognition_models"}
 NEVER = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "torchvision", "pkg_resources"}
@@ -59,12 +73,34 @@ MODULES = {module_of(path): path for path in SOURCES}
 
 def room_of(module: str) -> str:
     parts = module.split(".")
+    if parts[1:2] == ["lab"]:
+        return ".".join(parts[1:3])
     return parts[1] if len(parts) > 1 else parts[0]
 
 
 def imports(path: Path) -> Iterator[str]:
     """Absolute names of all that a file imports, wherever in it the import stands."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"), str(path))):
+    yield from imported(ast.walk(ast.parse(path.read_text("utf-8"), str(path))))
+
+
+def at_start(path: Path) -> Iterator[str]:
+    """Those that are imported with the file itself: not in functions nor for type checking."""
+
+    def outside(body: list[ast.stmt]) -> Iterator[ast.AST]:
+        for node in body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            checking = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+            parts = [] if checking else ["body"]
+            for part in [*parts, "orelse", "finalbody"]:
+                yield from outside(getattr(node, part, []))
+            yield node
+
+    yield from imported(outside(ast.parse(path.read_text("utf-8"), str(path)).body))
+
+
+def imported(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -85,10 +121,6 @@ def declared_dependencies() -> set[str]:
     return {MODULE_OF.get(name, name) for name in names} - DATA_ONLY
 
 
-def in_lab(path: Path) -> bool:
-    return (PACKAGE / "lab") in path.parents
-
-
 @pytest.fixture(params=SOURCES, ids=[str(p.relative_to(ROOT)) for p in SOURCES])
 def source(request) -> Path:
     return request.param
@@ -96,18 +128,23 @@ def source(request) -> Path:
 
 def test_rooms_import_only_what_the_table_allows(source):
     room = room_of(module_of(source))
-    if room == "lab":
-        pytest.skip("the lab has a table of its own")
     assert room in MAY_IMPORT, f"{room} is no room of the house"
     ours = {room_of(name) for name in imports(source) if name.split(".")[0] == "fusiform"}
-    assert ours - {room} <= MAY_IMPORT[room]
+    assert ours - {room} <= MAY_IMPORT[room] | LATER.get(room, set())
+    now = {room_of(name) for name in at_start(source) if name.split(".")[0] == "fusiform"}
+    assert now - {room} <= MAY_IMPORT[room]
+
+
+def outsiders(names: Iterable[str]) -> set[str]:
+    return {name.split(".")[0] for name in names} - {"fusiform"} - set(sys.stdlib_module_names)
 
 
 def test_imports_from_outside_are_declared_and_allowed(source):
-    outside = {name.split(".")[0] for name in imports(source)} - {"fusiform"}
-    outside -= set(sys.stdlib_module_names)
-    allowed = OUTSIDE.get(room_of(module_of(source))) or declared_dependencies()
-    assert outside - ({"torch"} if in_lab(source) else set()) <= allowed
+    room = room_of(module_of(source))
+    assert outsiders(imports(source)) <= (OUTSIDE.get(room) or declared_dependencies())
+    assert not outsiders(at_start(source)) & INSIDE_ONLY
+    if not TORCH_FILES.fullmatch(source.name):
+        assert "torch" not in outsiders(imports(source))
 
 
 def test_what_is_never_imported(source):
@@ -152,6 +189,17 @@ def test_no_import_cycles():
     assert len(list(TopologicalSorter(graph).static_order())) == len(MODULES)
 
 
+def test_start_up_imports_are_told_from_later_ones(tmp_path):
+    source = tmp_path / "example.py"
+    source.write_text(
+        "import a\nif TYPE_CHECKING:\n    import b\nelse:\n    import c\n"
+        "class K:\n    import d\n    def f(self):\n        import e\n"
+        "try:\n    import g\nfinally:\n    import h\n"
+    )
+    assert set(at_start(source)) == set("acdgh")
+    assert set(imports(source)) == set("abcdegh")
+
+
 @pytest.mark.parametrize("folder", ["fusiform", "tests", "recipes", "benchmarks"])
 def test_files_are_short(folder):
     lengths = {p: len(p.read_text("utf-8").splitlines()) for p in (ROOT / folder).rglob("*.py")}
@@ -179,7 +227,8 @@ def test_no_file_names_a_machine_or_a_registry():
 
 
 def test_importing_fusiform_is_light():
-    heavy = "torch", "onnxruntime", "dlib", "PIL", "av", "typer", "scipy", "sklearn", "cv2"
-    code = f"import fusiform, sys; print([m for m in {heavy} if m in sys.modules])"
+    heavy = "torch", "onnxruntime", "dlib", "PIL", "av", "typer", "scipy", "sklearn", "cv2", "numba"
+    code = "import fusiform, fusiform.lab.world, sys; "
+    code += f"print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")

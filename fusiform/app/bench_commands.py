@@ -186,6 +186,44 @@ def thresholds(
     tell(bench_thresholds(real, rounds=rounds, seed=seed), keep, as_json)
 
 
+@bench.command(cls=Command)
+def world(
+    people: Annotated[int, typer.Option(min=1, help="How many people.")] = 4,
+    images: Annotated[int, typer.Option(min=1, help="Pictures of each.")] = 20,
+    seed: SeedOption = 0,
+    keep: SaveOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Synthetic pictures a second with all labels, and the torch reference in the same run.
+
+    Example:
+
+        fusiform bench world --save
+    """
+    from fusiform.app.bench.world import bench_world
+
+    tell(bench_world(people=people, images=images, seed=seed), keep, as_json)
+
+
+@bench.command(cls=Command)
+def identity(
+    people: Annotated[int, typer.Option(min=2, help="How many synthetic people.")] = 500,
+    images: Annotated[int, typer.Option(min=2, help="Pictures of each.")] = 6,
+    seed: SeedOption = 0,
+    keep: SaveOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """How well networks trained on real faces find the world's people and tell them apart.
+
+    Example:
+
+        fusiform bench identity --people 100 --save
+    """
+    from fusiform.app.bench.identity import bench_identity
+
+    tell(bench_identity(people=people, images=images, seed=seed), keep, as_json)
+
+
 def tell(result: Result, keep: bool, as_json: bool) -> None:
     """Prints a result, and writes it down if asked."""
     if as_json:

@@ -14,7 +14,13 @@ from typing import Annotated
 import typer
 
 import fusiform
-from fusiform.app import bench_commands, gallery_commands, model_commands, picture_commands
+from fusiform.app import (
+    bench_commands,
+    gallery_commands,
+    model_commands,
+    picture_commands,
+    world_commands,
+)
 from fusiform.app.terminal import Command, Group, say
 from fusiform.core.errors import ChoiceError, FusiformError
 from fusiform.hub.fetch import forbid_network
@@ -30,7 +36,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for part in (gallery_commands, picture_commands, model_commands, bench_commands):
+for part in (
+    gallery_commands,
+    picture_commands,
+    model_commands,
+    bench_commands,
+    world_commands,
+):
     app.registered_commands += part.app.registered_commands
     app.registered_groups += part.app.registered_groups
 for command in app.registered_commands:

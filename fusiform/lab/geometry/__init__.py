@@ -1,0 +1,1 @@
+"""Rotations, cameras, meshes, the head model, and the two renderers of one scene description."""

@@ -1,0 +1,164 @@
+"""A person's outside as a grid of signed distances, for hair to lie on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from fusiform.lab.geometry.head import REGIONS, Head
+from fusiform.lab.world.shapes import vertex_normals
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+
+STEP = 0.01  # metres between grid points
+_INSIDE = tuple(REGIONS.index(r) for r in ("inner_mouth", "eye_socket_l", "eye_socket_r"))
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """`grid` (nx, ny, nz): metres to the skin, negative inside, at `origin + STEP * index`."""
+
+    grid: Floats
+    origin: Floats
+
+
+def outline(head: Head, rest: Floats, spacing: float = STEP) -> tuple[Floats, Floats]:
+    """Points (k, 3) over the outer skin, about `spacing` apart at most, and normals (k, 3)."""
+    triangles = head.triangles[~np.isin(head.region, _INSIDE)]
+    normals = vertex_normals(rest, head.triangles)
+    corners, turned = rest[triangles], normals[triangles]
+    size = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(1)
+    points, sides = [rest[np.unique(triangles)]], [normals[np.unique(triangles)]]
+    for cuts in range(1, 8):
+        chosen = (size > spacing * cuts) if cuts > 1 else size >= 0
+        steps = np.arange(1, cuts + 1)
+        for i in steps:
+            for j in steps[: cuts + 1 - i]:
+                w = np.array([i, j, cuts + 2 - i - j], np.float32) / (cuts + 2)
+                points.append(np.einsum("k,tkd->td", w, corners[chosen]))
+                sides.append(np.einsum("k,tkd->td", w, turned[chosen]))
+        if not chosen.any():
+            break
+    n = np.concatenate(sides)
+    n /= np.maximum(np.linalg.norm(n, axis=1, keepdims=True), 1e-9)
+    return np.concatenate(points).astype(np.float32), n.astype(np.float32)
+
+
+def make_proxy(head: Head, rest: Floats) -> Proxy:
+    """The signed distance around `rest` (n, 3), from the top of the hair down to the chest.
+
+    Each grid point takes the plane of the nearest point of the skin (near), or its distance (far);
+    nearest points spread over the grid by two rounds of sweeps (after Danielsson 1980).
+    """
+    points, normals = outline(head, rest)
+    scalp = rest[head.masks["scalp"] > 0.5]
+    low = np.array([-0.2, scalp[:, 1].min() - 0.34, scalp[:, 2].min() - 0.05], np.float32)
+    high = np.array([0.2, scalp[:, 1].max() + 0.03, rest[:, 2].max() + 0.03], np.float32)
+    near = ((points > low - 0.02) & (points < high + 0.02)).all(1)
+    size = np.ceil((high - low) / STEP).astype(int) + 1
+    grid = _fill(points[near], normals[near], low, size[0], size[1], size[2], STEP)
+    return Proxy(grid, low)
+
+
+@njit(cache=True, nogil=True)
+def _fill(
+    points: Floats, normals: Floats, low: Floats, nx: int, ny: int, nz: int, step: float
+) -> Floats:
+    owner = np.full((nx, ny, nz), -1, np.int32)
+    best = np.full((nx, ny, nz), np.float32(1e9))
+    for p in range(len(points)):
+        i = int((points[p, 0] - low[0]) / step + 0.5)
+        j = int((points[p, 1] - low[1]) / step + 0.5)
+        k = int((points[p, 2] - low[2]) / step + 0.5)
+        if 0 <= i < nx and 0 <= j < ny and 0 <= k < nz:
+            d = _far(points[p], low, i, j, k, step)
+            if d < best[i, j, k]:
+                best[i, j, k], owner[i, j, k] = d, p
+    for _ in range(2):
+        for way in (1, -1):
+            for ii in range(nx):
+                i = ii if way > 0 else nx - 1 - ii
+                for jj in range(ny):
+                    j = jj if way > 0 else ny - 1 - jj
+                    for kk in range(nz):
+                        k = kk if way > 0 else nz - 1 - kk
+                        for n in range(13):
+                            # the 13 neighbours already visited in this direction
+                            di, dj, dk = n // 9 - 1, (n // 3) % 3 - 1, n % 3 - 1
+                            a, b, c = i + way * di, j + way * dj, k + way * dk
+                            if 0 <= a < nx and 0 <= b < ny and 0 <= c < nz and owner[a, b, c] >= 0:
+                                d = _far(points[owner[a, b, c]], low, i, j, k, step)
+                                if d < best[i, j, k]:
+                                    best[i, j, k], owner[i, j, k] = d, owner[a, b, c]
+    out = np.empty((nx, ny, nz), np.float32)
+    for i in range(nx):
+        for j in range(ny):
+            for k in range(nz):
+                p = owner[i, j, k]
+                plane = (
+                    (low[0] + i * step - points[p, 0]) * normals[p, 0]
+                    + (low[1] + j * step - points[p, 1]) * normals[p, 1]
+                    + (low[2] + k * step - points[p, 2]) * normals[p, 2]
+                )
+                far = np.sqrt(best[i, j, k])
+                w = min(1.0, max(0.0, (far / step - 1.0) / 2.0))
+                out[i, j, k] = (1.0 - w) * plane + w * (far if plane > 0 else -far)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _far(point: Floats, low: Floats, i: int, j: int, k: int, step: float) -> float:
+    x = low[0] + i * step - point[0]
+    y = low[1] + j * step - point[1]
+    z = low[2] + k * step - point[2]
+    return float(x * x + y * y + z * z)
+
+
+@njit(cache=True, nogil=True)
+def distance(
+    grid: Floats, origin: Floats, step: float, x: float, y: float, z: float
+) -> tuple[float, float, float, float]:
+    """Signed distance at a point and its unit gradient; trilinear, extended outside the grid."""
+    nx, ny, nz = grid.shape
+    fx, fy, fz = (x - origin[0]) / step, (y - origin[1]) / step, (z - origin[2]) / step
+    cx = min(max(fx, 0.0), nx - 1.001)
+    cy = min(max(fy, 0.0), ny - 1.001)
+    cz = min(max(fz, 0.0), nz - 1.001)
+    i, j, k = int(cx), int(cy), int(cz)
+    u, v, w = cx - i, cy - j, cz - k
+    a000, a001 = grid[i, j, k], grid[i, j, k + 1]
+    a010, a011 = grid[i, j + 1, k], grid[i, j + 1, k + 1]
+    a100, a101 = grid[i + 1, j, k], grid[i + 1, j, k + 1]
+    a110, a111 = grid[i + 1, j + 1, k], grid[i + 1, j + 1, k + 1]
+    b00, b01 = a000 + (a001 - a000) * w, a010 + (a011 - a010) * w
+    b10, b11 = a100 + (a101 - a100) * w, a110 + (a111 - a110) * w
+    c0, c1 = b00 + (b01 - b00) * v, b10 + (b11 - b10) * v
+    value = c0 + (c1 - c0) * u
+    gx = c1 - c0
+    gy = (b01 - b00) * (1 - u) + (b11 - b10) * u
+    d00, d01 = a001 - a000, a011 - a010
+    d10, d11 = a101 - a100, a111 - a110
+    e0, e1 = d00 + (d01 - d00) * v, d10 + (d11 - d10) * v
+    gz = e0 + (e1 - e0) * u
+    ox, oy, oz = (fx - cx) * step, (fy - cy) * step, (fz - cz) * step
+    out = np.sqrt(ox * ox + oy * oy + oz * oz)
+    if out > step * 0.01:
+        value += out
+        gx, gy, gz = gx / step + ox / out, gy / step + oy / out, gz / step + oz / out
+    size = np.sqrt(gx * gx + gy * gy + gz * gz) + 1e-12
+    return value, gx / size, gy / size, gz / size
+
+
+@njit(cache=True, nogil=True)
+def distances(grid: Floats, origin: Floats, step: float, points: Floats) -> Floats:
+    """`distance` (n, 4) at each of `points` (n, 3): value, then the gradient."""
+    out = np.empty((len(points), 4), np.float32)
+    for i in range(len(points)):
+        p = points[i]
+        value, x, y, z = distance(grid, origin, step, p[0], p[1], p[2])
+        out[i, 0], out[i, 1], out[i, 2], out[i, 3] = value, x, y, z
+    return out
