@@ -32,7 +32,7 @@ Part = TypeVar("Part")
 ADULT, COMMON_AGEING = 25.0, 0.7
 BARE = 0.02  # density of a beard below which there is none
 DARK = 0.5  # lenses that cover more are sunglasses
-RESTYLING, RESHAVING, WEARING = 0.5, 0.3, 0.92  # chances on another day
+RESTYLING, RESHAVING, WEARING = 0.5, 0.25, 0.95  # chances on another day
 COMPONENTS = 512  # own coefficients drawn; a head uses as many as it has
 
 
@@ -110,7 +110,7 @@ class Person:
     def on_another_day(self, stream: np.random.Generator, dressing: float = 0.3) -> Person:
         """The same person with what changes from day to day drawn anew, as often as it does.
 
-        Half the time another haircut, a third of the time another shave, fresh make-up and
+        Half the time another haircut, a quarter of the time another shave, fresh make-up and
         clothes; who owns glasses wears them mostly. `dressing`: how often (times the usual 0.3)
         things are worn that hide parts of the face; 0: never.
         """

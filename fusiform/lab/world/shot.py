@@ -53,11 +53,11 @@ class Plan:
 
 PRESETS = {
     "recognition": Plan(
-        *(50, 16, 12, 0.3),
-        expression=0.6,
-        lively=0.4,
+        *(50, 14, 10, 0.27),
+        expression=0.5,
+        lively=0.35,
         fill=(0.5, 0.62),
-        dressing=0.05,
+        dressing=0.02,
         grime=0.5,
         light="common",
         size=112,
