@@ -35,7 +35,7 @@ from fusiform.lab.world.world import World
 STUDIO = "butterfly"  # the light of portrait photographers: from the front and above
 GAP = 2  # pixels between tiles
 INK, PAPER = (250, 250, 248), (18, 18, 20)
-YAWS, PITCHES = (-75, -50, -25, 0, 25, 50, 75), (-25, 0, 25)  # degrees
+YAWS, PITCHES = (-90, -60, -30, 0, 30, 60, 90), (-25, 0, 25)  # degrees
 PEOPLE, AGES = 48, 18
 QUALITY, LEAST_QUALITY, MOST_BYTES = 88, 60, 400_000
 
