@@ -58,7 +58,10 @@ DATA_ONLY = {"face_recognition_models"}
 NEVER = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "torchvision", "pkg_resources"}
 
 # Effects of an import that are wanted, each with its reason beside it in the source.
-KNOWN_EFFECTS = {"fusiform.core.decode": {"warnings.filterwarnings"}}
+KNOWN_EFFECTS = {
+    "fusiform.core.decode": {"warnings.filterwarnings"},
+    "fusiform.lab.geometry.kernel": {"config.SLP_VECTORIZE"},
+}
 
 SKIPPED_FOLDERS = {"__pycache__", ".git", ".venv", "build", "dist", "demo"}
 

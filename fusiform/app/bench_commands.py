@@ -188,7 +188,7 @@ def thresholds(
 
 @bench.command(cls=Command)
 def world(
-    people: Annotated[int, typer.Option(min=1, help="How many people.")] = 4,
+    people: Annotated[int, typer.Option(min=1, help="How many people, for each core.")] = 12,
     images: Annotated[int, typer.Option(min=1, help="Pictures of each.")] = 20,
     seed: SeedOption = 0,
     keep: SaveOption = False,

@@ -7,9 +7,9 @@ Colours of lamps are irradiance / pi, so Lambert's answer is albedo * colour * c
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from fusiform.lab.geometry.kernel import kernel
 from fusiform.lab.geometry.scene import Floats
 
 Vector = tuple[float, float, float]
@@ -22,44 +22,44 @@ BASIS = np.array([0.282095, *[0.488603] * 3, 1.092548, 1.092548, 0.315392, 1.092
 COSINE = np.array([1.0, *[2 / 3] * 3, *[1 / 4] * 5])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def dot(a: Vector, b: Vector) -> float:
     """Scalar product."""
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def cross(a: Vector, b: Vector) -> Vector:
     """Vector product."""
     return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def along(a: Vector, k: float, b: Vector) -> Vector:
     """a + k b."""
     return a[0] + k * b[0], a[1] + k * b[1], a[2] + k * b[2]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def scaled(a: Vector, k: float) -> Vector:
     """k a."""
     return k * a[0], k * a[1], k * a[2]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def times(a: Vector, b: Vector) -> Vector:
     """a b, channel by channel."""
     return a[0] * b[0], a[1] * b[1], a[2] * b[2]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def unit(a: Vector) -> Vector:
     """a at length 1; next to nothing stays next to nothing."""
     k = 1.0 / np.sqrt(a[0] * a[0] + a[1] * a[1] + a[2] * a[2] + 1e-20)
     return a[0] * k, a[1] * k, a[2] * k
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def clip01(x: float) -> float:
     """x kept within 0..1."""
     return min(max(x, 0.0), 1.0)
@@ -71,7 +71,7 @@ def prepare(environment: Floats) -> Doubles:
     return sky
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def harmonics(sky: Doubles, n: Vector, first: float, second: float) -> Vector:
     """The sum of a prepared environment (9, 3) in unit direction n, its bands 1 and 2 weighted by
     `first` and `second`; not below 0.
@@ -95,13 +95,13 @@ def harmonics(sky: Doubles, n: Vector, first: float, second: float) -> Vector:
     return max(r, 0.0), max(g, 0.0), max(b, 0.0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def ambient(sky: Doubles, n: Vector) -> Vector:
     """Irradiance / pi of a surface that faces n."""
     return harmonics(sky, n, 2.0 / 3.0, 0.25)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def mirrored(sky: Doubles, r: Vector, roughness: float) -> Vector:
     """Radiance about direction r, blurred by `roughness`: the bands fade with its square, from
     the radiance itself at 0 to the cosine's blur (2/3 and 1/4) at 1."""
@@ -109,7 +109,7 @@ def mirrored(sky: Doubles, r: Vector, roughness: float) -> Vector:
     return harmonics(sky, r, 1.0 - r2 / 3.0, 1.0 - 0.75 * r2)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def bounced(albedo: float, openness: float) -> float:
     """Openness with the light that comes back from neighbours of the same albedo (Jimenez et al.
     2016, "Practical Realtime Strategies for Accurate Indirect Occlusion", eq. 10)."""
@@ -119,7 +119,7 @@ def bounced(albedo: float, openness: float) -> float:
     return max(openness, ((openness * a - b) * openness + c) * openness)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def ramp(cosine: float, width: float) -> float:
     """max(cosine, 0) averaged over cosine +- width: Lambert whose terminator bleeds that far
     (pre-integrated skin of Penner and Borshukov 2011, with a box for the profile)."""
@@ -130,7 +130,7 @@ def ramp(cosine: float, width: float) -> float:
     return (cosine + width) * (cosine + width) / (4.0 * width)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def schlick(f0: float, cosine: float) -> float:
     """Fresnel reflectance (Schlick 1994)."""
     m = clip01(1.0 - cosine)
@@ -138,7 +138,7 @@ def schlick(f0: float, cosine: float) -> float:
     return f0 + (1.0 - f0) * m2 * m2 * m
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def ggx(nh: float, nl: float, nv: float, alpha: float) -> float:
     """pi D V of GGX: the distribution of Trowbridge and Reitz with Smith's visibility, height
     correlated (Heitz 2014, "Understanding the Masking-Shadowing Function", eq. 99)."""
@@ -148,7 +148,7 @@ def ggx(nh: float, nl: float, nv: float, alpha: float) -> float:
     return float(a2 / (d * d) * 0.5 / max(v, 1e-6))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def shine(f0: float, nv: float, roughness: float) -> float:
     """Share of a uniform surrounding that GGX mirrors (Karis 2014, "Physically Based Shading on
     Mobile"), with (1 - nv)^5 for the exponential there."""

@@ -8,7 +8,6 @@ colour (irradiance / pi), angular radius, 1 if it casts shadows.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fusiform.lab.geometry.brdf import (
@@ -27,6 +26,7 @@ from fusiform.lab.geometry.brdf import (
     times,
     unit,
 )
+from fusiform.lab.geometry.kernel import kernel
 from fusiform.lab.geometry.scene import Floats, Material
 from fusiform.lab.geometry.shadow import HAIR_DEPTH, filtered, lit
 
@@ -47,7 +47,7 @@ EAR = 0.012  # metres of skin that thin parts may have
 PUSH = 0.001  # metres a skin point at the terminator steps out of its own shadow
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def lamp_of(lamps: Doubles, i: int) -> tuple[Vector, Vector, float, bool]:
     """Direction, colour, size and shadow of lamp i."""
     way = (lamps[i, 0], lamps[i, 1], lamps[i, 2])
@@ -55,7 +55,7 @@ def lamp_of(lamps: Doubles, i: int) -> tuple[Vector, Vector, float, bool]:
     return way, colour, lamps[i, 6], lamps[i, 7] > 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def widened(roughness: float, size: float) -> float:
     """GGX's alpha for a lamp of angular radius `size` (after Karis 2013, "Real Shading in Unreal
     Engine 4": a sphere lamp widens the lobe; half its radius, since half vectors turn half as
@@ -64,14 +64,14 @@ def widened(roughness: float, size: float) -> float:
     return float(min(np.sqrt(alpha * alpha + 0.25 * size * size), 1.0))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def horizon(nv: float, openness: float) -> float:
     """Share of the mirrored surroundings that is not hidden (Gotanda 2012's fit)."""
     k = nv + openness
     return clip01(k * k - 1.0 + openness)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def reflected(
     sky: Doubles, n: Vector, view: Vector, f0: float, roughness: float, openness: float
 ) -> Vector:
@@ -82,7 +82,7 @@ def reflected(
     return scaled(mirrored(sky, r, roughness), k)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def highlight(n: Vector, view: Vector, way: Vector, f0: float, alpha: float) -> float:
     """GGX's answer to a lamp, cosine included."""
     nl = dot(n, way)
@@ -93,7 +93,7 @@ def highlight(n: Vector, view: Vector, way: Vector, f0: float, alpha: float) -> 
     return schlick(f0, dot(view, half)) * ggx(dot(n, half), nl, nv, alpha) * nl
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def glint(n: Vector, view: Vector, sun: Doubles, f0: float) -> float:
     """Share of the window `sun` (8, see `shade.window`) that a smooth surface mirrors."""
     mirror = along(scaled(view, -1.0), 2.0 * dot(n, view), n)
@@ -103,7 +103,7 @@ def glint(n: Vector, view: Vector, sun: Doubles, f0: float) -> float:
     return edge * edge * (3.0 - 2.0 * edge) * schlick(f0, dot(n, view))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def two_lobes(n: Vector, view: Vector, way: Vector, roughness: float, size: float) -> float:
     """`highlight` of skin: a broad lobe and a narrow one."""
     nl = dot(n, way)
@@ -117,7 +117,7 @@ def two_lobes(n: Vector, view: Vector, way: Vector, roughness: float, size: floa
     return schlick(SKIN_F0, dot(view, half)) * both * nl
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def skin(
     point: Point,
     skill: Skill,
@@ -173,7 +173,7 @@ def skin(
     return r * albedo[0] + sr, g * albedo[1] + sg, b * albedo[2] + sb
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def wet(
     point: Point,
     skill: Skill,
@@ -213,7 +213,7 @@ def wet(
     return r * albedo[0] + sr, g * albedo[1] + sg, b * albedo[2] + sb
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def solid(
     point: Point,
     skill: Skill,
@@ -278,13 +278,13 @@ def solid(
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def gaussian(x: float, width: float) -> float:
     """A normal density of deviation `width`."""
     return float(np.exp(-0.5 * x * x / (width * width)) / (width * 2.5066283))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def hair(
     point: Point,
     skill: Skill,

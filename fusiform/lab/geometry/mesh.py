@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fusiform.core.errors import ChoiceError, FusiformError
+from fusiform.lab.geometry.kernel import kernel
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -19,7 +19,7 @@ LEAF = 6  # triangles in a leaf of the bounding volume tree
 DEEP = 64  # stack of a walk through that tree, far above log2 of any triangle count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def vertex_normals(vertices: Numbers, triangles: Ints) -> Numbers:
     """Unit normals (n, 3) of `vertices` (n, 3), same dtype, weighted by triangle area.
 
@@ -141,7 +141,7 @@ class Sparse:
         return Sparse(start, self.column[entry], self.weight[entry], self.width)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def mix_rows(start: Ints, column: Ints, weight: Doubles, values: Numbers) -> Numbers:
     """The product of a compressed matrix with `values` (width, d)."""
     mixed = np.zeros((start.shape[0] - 1, values.shape[1]), values.dtype)
@@ -154,7 +154,7 @@ def mix_rows(start: Ints, column: Ints, weight: Doubles, values: Numbers) -> Num
     return mixed
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _product(
     start: Ints, column: Ints, weight: Doubles, after: Ints, place: Ints, value: Doubles, width: int
 ) -> Any:
@@ -278,7 +278,7 @@ def nearest(
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _search(
     corners: Doubles,
     facing: Doubles,
@@ -326,7 +326,7 @@ def _search(
     return found, weights
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _box_distance(low: Doubles, high: Doubles, p: Doubles) -> float:
     gap = 0.0
     for d in range(3):
@@ -335,7 +335,7 @@ def _box_distance(low: Doubles, high: Doubles, p: Doubles) -> float:
     return gap
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def closest_weights(a: Doubles, b: Doubles, c: Doubles, p: Doubles) -> tuple[float, float, float]:
     """Weights of the point of triangle abc nearest to p, by the regions of Ericson 2005, 5.1.5."""
     d1 = d2 = d3 = d4 = d5 = d6 = 0.0

@@ -12,9 +12,9 @@ depth itself for parallel rays.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from fusiform.lab.geometry.kernel import kernel
 from fusiform.lab.geometry.scene import Camera, Floats, Ints
 
 Doubles = NDArray[np.float64]
@@ -23,10 +23,14 @@ NEAR = 0.01  # metres; a triangle with a corner nearer than this is left out who
 GRID = 4096.0  # steps of the snapping grid in a sample
 HALF = 0.5 / GRID**2  # edge functions are whole multiples of 1 / GRID**2
 SHIFT = 16384  # more samples than any corner is off
+TILE = 8  # samples
+MANY = 2000  # triangles from which it pays to look whether they are hidden
+SLACK = 1e-5  # of a key: more than rounding to float32 moves it
+NO_TILES = np.zeros((0, 0), np.float32)
 FAR_OFF = 8192.0  # samples; triangles that reach further from the picture's corner are left out
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def pinhole(
     vertices: Floats, rotation: Doubles, shift: Doubles, focal: float, cx: float, cy: float
 ) -> Doubles:
@@ -53,7 +57,7 @@ def see(camera: Camera, vertices: Floats) -> Doubles:
     return pinhole(vertices, rotation, shift, camera.focal, *camera.centre)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def snap(screen: Doubles, scale: float) -> Doubles:
     """Screen positions (V, 3) times `scale` samples a pixel, on the snapping grid."""
     out = np.empty_like(screen)
@@ -64,7 +68,6 @@ def snap(screen: Doubles, scale: float) -> Doubles:
     return out
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
 def fill(placed: Doubles, triangles: Ints, first: int, ids: Ints, keys: Floats) -> None:
     """Draw triangles (T, 3) of snapped vertices (V, 3) into `ids` and `keys` (h, w), in place.
 
@@ -72,7 +75,39 @@ def fill(placed: Doubles, triangles: Ints, first: int, ids: Ints, keys: Floats) 
     at the middle of its cell; both sides of a triangle are drawn. A sample exactly on an edge
     belongs to the triangle that lies to the edge's left on the screen, or below a level edge.
     """
+    skippable = len(triangles) >= MANY
+    _fill(placed, triangles, first, ids, keys, farthest(keys) if skippable else NO_TILES)
+
+
+@kernel
+def farthest(keys: Floats) -> Floats:
+    """The greatest key in each tile of TILE x TILE samples of `keys` (h, w): what lies behind it
+    shows nowhere there (the hierarchical depth test of Greene et al. 1993, with one level)."""
+    high, wide = keys.shape
+    out = np.full((-(-high // TILE), -(-wide // TILE)), -np.inf, np.float32)
+    for y in range(high):
+        for x in range(wide):
+            out[y // TILE, x // TILE] = max(out[y // TILE, x // TILE], keys[y, x])
+    return out
+
+
+@kernel
+def hidden(tiles: Floats, x0: int, x1: int, y0: int, y1: int, key: float) -> bool:
+    """Whether samples x0 <= x < x1, y0 <= y < y1 are all in tiles nearer than `key`."""
+    for i in range(y0 // TILE, (y1 - 1) // TILE + 1):
+        for j in range(x0 // TILE, (x1 - 1) // TILE + 1):
+            if tiles[i, j] > key:
+                return False
+    return True
+
+
+@kernel
+def _fill(
+    placed: Doubles, triangles: Ints, first: int, ids: Ints, keys: Floats, tiles: Floats
+) -> None:
+    """`fill`, without triangles that all of `tiles` (see `farthest`; or none) hide."""
     high, wide = ids.shape
+    skippable = tiles.size > 0
     for t in range(len(triangles)):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
         ax, ay, bx, by = placed[a, 0], placed[a, 1], placed[b, 0], placed[b, 1]
@@ -95,6 +130,8 @@ def fill(placed: Doubles, triangles: Ints, first: int, ids: Ints, keys: Floats) 
         if x0 >= x1:
             continue
         ka, kb, kc = placed[a, 2], placed[b, 2], placed[c, 2]
+        if skippable and hidden(tiles, x0, x1, y0, y1, min(ka, kb, kc) - SLACK):
+            continue
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
         if area < 0.0:
             bx, by, kb, cx, cy, kc = cx, cy, kc, bx, by, kb
@@ -146,7 +183,7 @@ def fill(placed: Doubles, triangles: Ints, first: int, ids: Ints, keys: Floats) 
             wa, wb, wc = wa + dxa, wb + dxb, wc + dxc
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def weights(
     placed: Doubles, a: int, b: int, c: int, px: float, py: float
 ) -> tuple[float, float, float]:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from fusiform.lab.geometry.kernel import kernel
 from fusiform.lab.geometry.mesh import (
     Doubles,
     Ints,
@@ -240,7 +240,7 @@ def _goals(place: Doubles, target: Doubles, live: Ints, inside: Ints, normals: N
     return np.asarray(place[inside] + step - facing * (facing * step).sum(axis=1, keepdims=True))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _step(state: Any, chosen: Any, goal: Any) -> Any:
     moved = np.zeros(chosen.shape[0], np.bool_)
     for i in range(chosen.shape[0]):
@@ -250,7 +250,7 @@ def _step(state: Any, chosen: Any, goal: Any) -> Any:
     return moved
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _slide(state: Any, line: Any, live: Any) -> None:
     """Feature vertices move along their curve until both steps are alike in units of the size."""
     place, target, limb, curve, arc = state.place, state.target, state.limb, state.curve, state.arc

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
+
+from fusiform.lab.geometry.kernel import kernel
 
 RING = 40  # most triangles around a vertex while meshing
 CROWDED = 11  # a collapse must not leave more edges than this at a vertex
@@ -34,7 +35,7 @@ class State(NamedTuple):
     used: Any
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fill_around(tri: Any, count: int, around: Any, degree: Any) -> None:
     for t in range(count):
         for k in range(3):
@@ -43,7 +44,7 @@ def _fill_around(tri: Any, count: int, around: Any, degree: Any) -> None:
             degree[v] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sides(state: Any, a: int, b: int) -> Any:
     """The two triangles on edge ab (-1: none)."""
     tri, around, degree = state.tri, state.around, state.degree
@@ -58,14 +59,14 @@ def _sides(state: Any, a: int, b: int) -> Any:
     return s, t
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _swap(row: Any, count: int, old: int, new: int) -> None:
     for i in range(count):
         if row[i] == old:
             row[i] = new
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _leave(state: Any, v: int, t: int) -> None:
     around, degree = state.around, state.degree
     for i in range(degree[v]):
@@ -75,14 +76,14 @@ def _leave(state: Any, v: int, t: int) -> None:
             return
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _join(state: Any, v: int, t: int) -> None:
     around, degree = state.around, state.degree
     around[v, degree[v]] = t
     degree[v] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _linked(state: Any, a: int, b: int) -> bool:
     limb, limbs = state.limb, state.limbs
     i = 0
@@ -91,18 +92,18 @@ def _linked(state: Any, a: int, b: int) -> bool:
     return bool(i < limbs[a])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _touch(state: Any, a: int, b: int) -> bool:
     s, _ = _sides(state, a, b)
     return bool(s >= 0)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _length(p: Any, q: Any) -> float:
     return float(np.sqrt((p[0] - q[0]) ** 2 + (p[1] - q[1]) ** 2 + (p[2] - q[2]) ** 2))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _shape(a: Any, b: Any, c: Any) -> Any:
     """Unit normal of a triangle and its quality: 1 equilateral, 0 flat."""
     ux, uy, uz = b[0] - a[0], b[1] - a[1], b[2] - a[2]
@@ -113,7 +114,7 @@ def _shape(a: Any, b: Any, c: Any) -> Any:
     return nx / twice, ny / twice, nz / twice, 3.4641016151377544 * twice / squares
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _may_move(state: Any, v: int, to: Any, skip: int, bend: float, worst: float) -> bool:
     """Whether no triangle at v turns or flattens if v goes to `to`; those with `skip` vanish."""
     place, tri, around, degree = state.place, state.tri, state.around, state.degree
@@ -132,7 +133,7 @@ def _may_move(state: Any, v: int, to: Any, skip: int, bend: float, worst: float)
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _on_curve(line: Any, c: int, p: Any, near: float, reach: float) -> float:
     """Move p to the nearest point of curve c within `reach` of arc length `near`; its arc."""
     points, start, vertex, arc, closed = line
@@ -162,7 +163,7 @@ def _on_curve(line: Any, c: int, p: Any, near: float, reach: float) -> float:
     return float(at)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _split_long(state: Any, line: Any) -> None:
     """Split edges longer than 4/3 of what is wanted, the longest first, lest fans arise."""
     place, target, tri, used = state.place, state.target, state.tri, state.used
@@ -185,7 +186,7 @@ def _split_long(state: Any, line: Any) -> None:
         limit = max(4 / 3 * 1.0001, 0.7 * worst)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _split_chords(state: Any, line: Any) -> None:
     """Split edges that lead from feature to feature without being one."""
     tri, curve, used = state.tri, state.curve, state.used
@@ -198,7 +199,7 @@ def _split_chords(state: Any, line: Any) -> None:
         t += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _split(state: Any, line: Any, a: int, b: int) -> None:
     place, target, tri, around, degree, limb, limbs, curve, arc, origin, used = state
     s, t = _sides(state, a, b)
@@ -241,7 +242,7 @@ def _split(state: Any, line: Any, a: int, b: int) -> None:
         _join(state, m, new)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _between(line: Any, a: int, b: int) -> int:
     _, start, vertex, _, _ = line
     for c in range(start.shape[0] - 1):
@@ -251,7 +252,7 @@ def _between(line: Any, a: int, b: int) -> int:
     return 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _collapse_short(state: Any) -> None:
     place, target, tri, curve, used = state.place, state.target, state.tri, state.curve, state.used
     for t in range(used[1]):
@@ -267,7 +268,7 @@ def _collapse_short(state: Any) -> None:
                 break
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _collapse(state: Any, a: int, b: int) -> bool:
     """Move a onto b if that keeps the surface, the features and the sizes."""
     place, target, tri, around, degree, limb, limbs, curve, _, _, _ = state
@@ -318,7 +319,7 @@ def _collapse(state: Any, a: int, b: int) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _wanted(state: Any, v: int) -> int:
     """Triangles that a regular vertex has: half as many on a border."""
     tri, around, degree = state.tri, state.around, state.degree
@@ -330,7 +331,7 @@ def _wanted(state: Any, v: int) -> int:
     return 6
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _flip(state: Any, settle: bool) -> None:
     """Flip edges towards even valence; at the end towards larger least quality."""
     place, tri, degree, curve, used = state.place, state.tri, state.degree, state.curve, state.used

@@ -7,12 +7,12 @@ from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fusiform.core.errors import ChoiceError
 from fusiform.lab.geometry.brdf import prepare
 from fusiform.lab.geometry.camera import position
+from fusiform.lab.geometry.kernel import kernel
 from fusiform.lab.geometry.materials import LENS
 from fusiform.lab.geometry.raster import canvas, fill, see, snap
 from fusiform.lab.geometry.scene import (
@@ -154,10 +154,10 @@ def lights(scene: Scene, keys: Floats) -> Light:
 
 def map_side(longest: int) -> int:
     """Texels along a shadow map's side, by the longest side of the picture."""
-    return 192 if longest <= 128 else 320 if longest <= 320 else 640
+    return 160 if longest <= 128 else 256 if longest <= 320 else 640
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def group_samples(
     ids: Ints, keys: Floats, firsts: Ints, total: int, span: int, gaps: Doubles
 ) -> tuple[Ints, Bytes, Ints]:
@@ -285,7 +285,7 @@ def add_lenses(
         radiance[here] = (1 - np.float32(scene.surfaces[i].cover)) * radiance[here] + own[here]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def shrink(
     radiance: Floats, covered: NDArray[np.bool_], samples: int, share: float
 ) -> tuple[Floats, Floats]:

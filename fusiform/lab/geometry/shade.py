@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fusiform.lab.geometry.brdf import Vector, along, cross, dot, scaled, unit
+from fusiform.lab.geometry.kernel import kernel
 from fusiform.lab.geometry.materials import hair, skin, solid, wet
 from fusiform.lab.geometry.raster import weights
 from fusiform.lab.geometry.scene import Bytes, Floats, Ints, Lighting, Material
@@ -58,7 +58,7 @@ def window(sky: Doubles, toward: Doubles) -> Doubles:
     return np.concatenate([way, radiance, [outer, inner - outer]])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def texel(channels: Floats, u: float, v: float) -> Channels:
     """The 8 channels at (u, v), bilinear, clamped at the border."""
     high, wide = channels.shape[0], channels.shape[1]
@@ -81,14 +81,14 @@ def texel(channels: Floats, u: float, v: float) -> Channels:
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def corners(triangles: Ints, t: int) -> tuple[int, int, int]:
     """The vertices of triangle t; unsigned, which spares a check for negative indices."""
     a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
     return np.uint64(a), np.uint64(b), np.uint64(c)  # type: ignore[return-value]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def mix(rows: Floats, a: int, b: int, c: int, w: Vector) -> Vector:
     """Rows a, b, c of (V, 3) weighted by w."""
     return (
@@ -98,7 +98,7 @@ def mix(rows: Floats, a: int, b: int, c: int, w: Vector) -> Vector:
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def behind(placed: Doubles, a: int, b: int, c: int) -> bool:
     """Whether a triangle shows its back (counter-clockwise from outside is negative, y down)."""
     across = (placed[b, 0] - placed[a, 0]) * (placed[c, 1] - placed[a, 1])
@@ -106,7 +106,7 @@ def behind(placed: Doubles, a: int, b: int, c: int) -> bool:
     return bool(across > 0.0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def bent(n: Vector, tangent: Vector, hand: float, along_u: float, along_v: float) -> Vector:
     """Normal n tilted by slopes along u and v; `hand`: 1 where v runs down as u runs right on a
     face seen from outside, -1 where the texture is mirrored."""
@@ -115,7 +115,7 @@ def bent(n: Vector, tangent: Vector, hand: float, along_u: float, along_v: float
     return unit(along(along(n, -along_u, t), -along_v, b))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def shade(
     leads: Ints,
     masks: Bytes,
@@ -218,7 +218,7 @@ def shade(
                 out[at, 0], out[at, 1], out[at, 2] = light[0], light[1], light[2]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def describe(
     picks: Ints,
     wide: int,

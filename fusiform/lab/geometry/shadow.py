@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fusiform.lab.geometry.brdf import Vector
+from fusiform.lab.geometry.kernel import kernel
 from fusiform.lab.geometry.raster import canvas, fill, snap
 from fusiform.lab.geometry.scene import Camera, Floats, Lamp, Surface
 
@@ -44,7 +44,7 @@ def axes(direction: Floats) -> Doubles:
     return np.stack([a, np.cross(d, a), d])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def seen_bounds(keys: Floats, lens: Doubles, frame: Doubles) -> Doubles:
     """Least and greatest place (2, 2) along two axes (rows of `frame`) of what a camera sees.
 
@@ -89,7 +89,7 @@ def fit(bounds: Doubles, frame: Doubles, resolution: int) -> Doubles:
     return np.concatenate([frame.ravel(), low, [side / resolution]])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def parallel(vertices: Floats, place: Doubles) -> Doubles:
     """Texel coordinates and depth (V, 3) of `vertices` in the map at `place` (12,)."""
     out = np.empty((len(vertices), 3))
@@ -124,7 +124,7 @@ def maps(
     return depths, places
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def noise(x: int, y: int) -> float:
     """Interleaved gradient noise 0..1 of integer coordinates (Jimenez 2014)."""
     inner = 0.06711056 * x + 0.00583715 * y
@@ -132,7 +132,7 @@ def noise(x: int, y: int) -> float:
     return float(outer - np.floor(outer))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def turn_disc(column: int, row: int, out: Doubles) -> None:
     """Write DISC, turned by the noise at (column, row) in 64 steps, into `out` (TAPS, 2)."""
     k = int(64.0 * noise(column, row))
@@ -142,7 +142,7 @@ def turn_disc(column: int, row: int, out: Doubles) -> None:
         out[i, 1] = DISC[i, 0] * sin + DISC[i, 1] * cos
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def lit(
     depths: Floats,
     place: Doubles,
@@ -189,7 +189,7 @@ def lit(
     return reached / TAPS
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def stored(depths: Floats, side: int, s: float, t: float) -> float:
     """The depth of the texel that (s, t) lies in, infinite outside the map."""
     if s < 0.0 or t < 0.0 or s >= side or t >= side:
@@ -197,7 +197,7 @@ def stored(depths: Floats, side: int, s: float, t: float) -> float:
     return np.float64(depths[np.uint32(t), np.uint32(s)])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def filtered(
     depths: Floats,
     place: Doubles,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from fusiform.lab.geometry.kernel import kernel
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def paint(points: Floats, depth: Floats, size_v: int, size_u: int) -> tuple[Ints, Floats]:
     """Which of t triangles covers each cell centre, the one of largest depth: (v, u) int32, -1
     none, and barycentrics (v, u, 3). `points` (t, 3, 2) in cells, `depth` (t, 3)."""
@@ -46,7 +47,7 @@ def paint(points: Floats, depth: Floats, size_v: int, size_u: int) -> tuple[Ints
     return owner, weights
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def pad(owner: Ints, weights: Floats, points: Floats, rounds: int) -> None:
     """Give empty cells next to covered ones their neighbour's triangle, at its nearest place."""
     rows, columns = owner.shape
@@ -66,7 +67,7 @@ def pad(owner: Ints, weights: Floats, points: Floats, rounds: int) -> None:
                         break
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _nearest(corner: Floats, x: float, y: float, out: Floats) -> None:
     """Barycentrics of the place on a triangle's outline that is nearest to (x, y)."""
     best = 1e30
@@ -84,7 +85,7 @@ def _nearest(corner: Floats, x: float, y: float, out: Floats) -> None:
             out[b] = s
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def blend(corners: Ints, weights: Floats, values: Floats) -> Floats:
     """Values (n, c) of vertices at places: (k, c)."""
     out = np.empty((corners.shape[0], values.shape[1]), np.float32)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fusiform.core.seeds import rng as stream
 from fusiform.lab.geometry.head import Head, at
+from fusiform.lab.geometry.kernel import kernel
 from fusiform.lab.geometry.scene import Label, Surface
 from fusiform.lab.world.hair import Growth
 from fusiform.lab.world.hair_colour import strand_colours
@@ -184,7 +184,7 @@ def project_front(
     return best[hit], weights[hit].astype(np.float32), hit
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _frontmost(
     places: Doubles, vertices: Floats, triangles: Ints, behind: float
 ) -> tuple[Ints, Doubles]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fusiform.core.errors import ChoiceError
 from fusiform.lab.geometry.head import REGIONS, Floats, Head, Ints
 from fusiform.lab.geometry.scene import Label, Material
-from fusiform.lab.world.shapes import Mesh, grid, sphere, unit, vertex_normals
+from fusiform.lab.world.shapes import Mesh, cross, grid, sphere, unit, vertex_normals
 from fusiform.lab.world.wear_collar import (
     Neck,
     collar,
@@ -23,7 +23,7 @@ from fusiform.lab.world.wear_collar import (
     tie_meshes,
 )
 from fusiform.lab.world.wear_cut import Cut, cut, shell
-from fusiform.lab.world.wear_fabric import DYES, Fabric, fabric_texture, sample_dye, sample_fabric
+from fusiform.lab.world.wear_fabric import DYES, Fabric, sample_dye, sample_fabric
 from fusiform.lab.world.wear_fit import kept, reach
 from fusiform.lab.world.wear_piece import Piece, clinging, piece
 
@@ -140,7 +140,7 @@ def body(
         Label.CLOTH,
         follow="torso",
         openness=torso_openness(vertices, neck),
-        texture=fabric_texture(fabric),
+        fabric=fabric,
         skin=(pairs, weights),
     ), part
 
@@ -164,7 +164,7 @@ def edge_frames(main: Piece, part: Cut, count: int) -> tuple[Reals, Reals, Reals
         p = (np.roll(p, 1, 0) + 2 * p + np.roll(p, -1, 0)) / 4
         n = unit(np.roll(n, 1, 0) + 2 * n + np.roll(n, -1, 0))
     ahead = unit(np.roll(p, -1, 0) - np.roll(p, 1, 0))
-    up = unit(np.cross(ahead, n))
+    up = unit(cross(ahead, n))
     inward = np.array([0, 1.0, 0])
     if (up @ inward).mean() < 0:
         up = -up
@@ -189,7 +189,7 @@ def trim(
         Label.CLOTH,
         follow="torso",
         openness=torso_openness(mesh.vertices, neck),
-        texture=fabric_texture(fabric),
+        fabric=fabric,
         skin=cling_torso(mesh, head, rest),
     )
 

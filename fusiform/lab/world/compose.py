@@ -7,11 +7,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from fusiform.core.seeds import rng
 from fusiform.lab.geometry.camera import look_at, matrix, position
 from fusiform.lab.geometry.head import REGIONS, Floats, Head, Ints, at, load_head
+from fusiform.lab.geometry.kernel import kernel
 from fusiform.lab.geometry.mesh import vertex_normals
 from fusiform.lab.geometry.posing import Pose, Posed, Rest, pose
 from fusiform.lab.geometry.scene import Camera, Label, Material, Scene, Surface, Texture
@@ -155,7 +155,7 @@ def skin_normals(head: Head, vertices: Floats) -> Floats:
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def texture_tangents(vertices: Floats, triangles: Ints, uv: Floats, uv_triangles: Ints) -> Floats:
     """Unit directions (m, 3) in which u grows, at the texture vertices `uv` (m, 2)."""
     out = np.zeros((len(uv), 3), np.float32)
@@ -180,8 +180,14 @@ def texture_tangents(vertices: Floats, triangles: Ints, uv: Floats, uv_triangles
 
 
 def texture_size(size: int) -> int:
-    """Side of the skin's texture for pictures of `size`: about two texels a pixel of the face."""
-    return 256 if size <= 144 else 512 if size <= 320 else 1024
+    """Side of the skin's texture for pictures of `size`: about three texels to two pixels where the
+    face fills most of the picture."""
+    return 192 if size <= 144 else 384 if size <= 320 else 1024
+
+
+def cloth_size(size: int) -> int:
+    """Side of the textures of cloth."""
+    return 96 if size <= 144 else 192 if size <= 320 else 384
 
 
 def iris(shot: Shot) -> int:
@@ -252,7 +258,9 @@ def hair_and_clothes(
     """Hair, brows, lashes, beard and all that is worn."""
     place = position(camera).astype(np.float32)
     args = (head, rest.vertices, posed.vertices)
-    surfaces, hidden = build(person.wardrobe, *args, posed.skull, posed.jaw)
+    surfaces, hidden = build(
+        person.wardrobe, *args, posed.skull, posed.jaw, texels=cloth_size(shot.size)
+    )
     who = (person.bones, person.traits)
     grown = scalp_hair(*who, person.hair, shot.size)
     beard = beard_hair(*who, person.beard, shot.size)

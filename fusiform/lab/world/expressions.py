@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusiform.core.errors import ChoiceError
+from fusiform.lab.geometry.least_squares import non_negative
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -156,6 +157,7 @@ _COLUMNS = _columns()
 UNITS = tuple(_COLUMNS)  # "1", "2L", "2R", ...
 BASIS = tuple(unit for unit in UNITS if unit not in MADE_OF_OTHERS)
 BASIS_SHAPES = np.stack([_COLUMNS[unit] for unit in BASIS])  # (len(BASIS), 52), full rank
+BASIS_GRAM = BASIS_SHAPES @ BASIS_SHAPES.T
 
 
 def from_action_units(units: Mapping[str, float]) -> Floats:
@@ -181,32 +183,9 @@ def to_action_units(expression: Floats, smallest: float = 1e-3) -> dict[str, flo
     `from_action_units` wherever that cut nothing; 25 and 27 come back as the units they are made
     of. Units below `smallest` are left out.
     """
-    solution = _non_negative(BASIS_SHAPES.T, np.asarray(expression, np.float64))
+    solution = non_negative(BASIS_GRAM, BASIS_SHAPES @ np.asarray(expression, np.float64))
     found = zip(BASIS, np.minimum(solution, 1), strict=True)
     return {unit: float(x) for unit, x in found if x > smallest}
-
-
-def _non_negative(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The x >= 0 of shape (n,) that minimises |a @ x - b|; a (m, n), b (m,)."""
-    x, free = np.zeros(a.shape[1]), np.zeros(a.shape[1], bool)
-    for _ in range(3 * a.shape[1]):
-        gradient = np.where(free, -np.inf, a.T @ (b - a @ x))
-        best = int(np.argmax(gradient))
-        if gradient[best] < 1e-9:
-            break
-        free[best] = True
-        while True:
-            trial = np.zeros_like(x)
-            trial[free] = np.linalg.lstsq(a[:, free], b, rcond=None)[0]
-            if trial.min() >= 0:
-                x = trial
-                break
-            low = free & (trial < 0)
-            step = (x[low] / np.maximum(x[low] - trial[low], 1e-300)).min()
-            x = x + step * (trial - x)
-            free &= x > 1e-12
-            x[~free] = 0
-    return x
 
 
 # Full strength of each; the recipes follow the AU tables of EMFACS (Friesen and Ekman 1983).

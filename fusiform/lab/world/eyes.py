@@ -22,7 +22,7 @@ from fusiform.lab.world.iris import (
     iris_texture,
     sample_eyes,
 )
-from fusiform.lab.world.shapes import Mesh, grid_triangles, unit, vertex_normals
+from fusiform.lab.world.shapes import Mesh, cross, grid_triangles, unit, vertex_normals
 
 __all__ = ["Eyes", "eye_surfaces", "eyeball", "iris_texture", "sample_eyes"]
 
@@ -35,15 +35,22 @@ LABELS = (Label.LEFT_EYE, Label.RIGHT_EYE)
 
 
 @lru_cache(maxsize=256)
-def eye_mesh(diameter: float, pupil: float, radius: float = RADIUS, bulge: float = BULGE) -> Mesh:
+def eye_mesh(
+    diameter: float,
+    pupil: float,
+    radius: float = RADIUS,
+    bulge: float = BULGE,
+    columns: int = COLUMNS,
+) -> Mesh:
     """An eyeball about the origin that looks along +z; iris and pupil diameters in metres.
 
-    The mesh is dense at the pupil, limbus and front and ends EDGE from the axis.
+    The mesh, of `columns` sectors, is dense at the pupil, limbus and front and ends EDGE from the
+    axis.
     """
     limbus = np.arcsin(diameter / 2 / radius)
     hole = np.arcsin(pupil / 2 / radius)
     inner = hole + (limbus - hole) * np.array([0.25, 0.5, 0.75, 1.0])
-    outer = limbus + (EDGE - limbus) * np.linspace(0, 1, 15)[1:] ** 1.1
+    outer = limbus + (EDGE - limbus) * np.linspace(0, 1, 1 + 7 * columns // 20)[1:] ** 1.1
     theta = np.concatenate([[0.0, 0.6 * hole, hole], inner, outer])
     knots = ([0.0, hole, limbus, EDGE], [0.0, PUPIL_UV, LIMBUS_UV, EDGE_UV])
     rho = np.interp(theta, *knots)
@@ -51,7 +58,7 @@ def eye_mesh(diameter: float, pupil: float, radius: float = RADIUS, bulge: float
     distance = radius + bulge * fall**1.5
     # normals of the iris, a hollow dish; the texture's slopes turn them into those of the cornea
     steep = -DISH * limbus * dish(theta / limbus)
-    phi = np.linspace(0, 2 * np.pi, COLUMNS + 1)
+    phi = np.linspace(0, 2 * np.pi, columns + 1)
     ring = np.stack([np.cos(phi), np.sin(phi)], -1)
 
     def turned(angle: Reals) -> Reals:
@@ -60,8 +67,8 @@ def eye_mesh(diameter: float, pupil: float, radius: float = RADIUS, bulge: float
         return np.concatenate([side, ahead], -1)
 
     uv = 0.5 + rho[:, None, None] * ring[None] * np.array([1.0, -1.0])
-    triangles = grid_triangles(len(theta), COLUMNS + 1)
-    keep = (triangles[:, [0, 1, 2]] > COLUMNS).sum(1) > 1  # one triangle a sector at the pole
+    triangles = grid_triangles(len(theta), columns + 1)
+    keep = (triangles[:, [0, 1, 2]] > columns).sum(1) > 1  # one triangle a sector at the pole
     return Mesh(
         (distance[:, None, None] * turned(theta)).reshape(-1, 3).astype(np.float32),
         turned(theta + steep).reshape(-1, 3).astype(np.float32),
@@ -83,7 +90,7 @@ def lid_gaps(
     x = unit(rim[j] - rim[i])
     x = x if x @ across > 0 else -x
     front = unit(rim.mean(0) - centre)
-    y = unit(np.cross(front, x))
+    y = unit(cross(front, x))
     px, py = (points - centre) @ x, (points - centre) @ y
     rx, ry = (rim - centre) @ x, (rim - centre) @ y
     low, high = int(np.argmin(rx)), int(np.argmax(rx))
@@ -126,16 +133,18 @@ def eyeball(
     radius: float = RADIUS,
     pupil: float = 0.0035,
     texture: Texture | None = None,
+    columns: int = COLUMNS,
 ) -> Surface:
     """One eyeball of `side` (0 left, 1 right) at `centre` (3,), looking along `rotation` @ +z.
 
     rim: the posed lid margin (r, 3), which shades it. pupil: diameter in metres, 0.0015..0.009.
     texture: that of `iris_texture(eyes, 256, side)` where none is given. The cornea stands out
-    by BULGE only, so that it clears the lids. Raises ChoiceError for an impossible pupil.
+    by BULGE only, so that it clears the lids. columns: sectors of its mesh. Raises ChoiceError for
+    an impossible pupil.
     """
     if not 0.0015 <= pupil <= min(0.009, eyes.diameter - 0.001):
         raise ChoiceError("eyeball pupil", "0.0015 to 0.009 metres, below the iris", pupil)
-    mesh = eye_mesh(eyes.diameter, round(pupil, 5), radius, BULGE * radius / RADIUS)
+    mesh = eye_mesh(eyes.diameter, round(pupil, 5), radius, BULGE * radius / RADIUS, columns)
     turn = np.asarray(rotation, np.float32)
     vertices = mesh.vertices @ turn.T + np.asarray(centre, np.float32)
     normals = mesh.normals @ turn.T
@@ -231,15 +240,17 @@ def eye_surfaces(
     posed (n, 3); centres (2, 3) posed, left and right; skull (3, 4) rest to posed; gaze (2, 2):
     yaw and pitch of each eye within the head, degrees (see `posing.eye_turn`), of its optical axis:
     the line through the middle of the pupil (the visual axis lies about 5 degrees off it); size of
-    the texture.
+    the texture; that of the mesh goes with it.
     """
+    columns = 20 if size <= 64 else COLUMNS
     angles = np.zeros((2, 2)) if gaze is None else np.asarray(gaze)
     made = []
     for side in (0, 1):
         rim = posed[head.rims[side]]
         turn = skull[:, :3] @ eye_turn(float(angles[side, 0]), float(angles[side, 1]))
         texture = iris_texture(eyes, size, side)
-        made.append(eyeball(eyes, centres[side], turn, side, rim, head.eye_radius, pupil, texture))
+        form = (head.eye_radius, pupil, texture, columns)
+        made.append(eyeball(eyes, centres[side], turn, side, rim, *form))
         made.append(
             waterline(rim, centres[side], centres[1 - side] - centres[side], side, head.eye_radius)
         )

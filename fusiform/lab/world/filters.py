@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from fusiform.core.errors import ChoiceError
+from fusiform.lab.geometry.kernel import kernel
 
 Floats = NDArray[np.float32]
 Kernel = Literal["area", "linear", "cubic"]
@@ -235,13 +235,13 @@ def _shares(size: int, wanted: int, kernel: str) -> tuple[NDArray[np.int64], Flo
     return first, weights.astype(np.float32)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _mirror(i: int, size: int) -> int:
     i %= 2 * size
     return i if i < size else 2 * size - 1 - i
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _convolve(image: Floats, kernel: Floats) -> Floats:
     h, w, c = image.shape
     tall, wide = kernel.shape
@@ -270,7 +270,7 @@ def _convolve(image: Floats, kernel: Floats) -> Floats:
     return result.reshape(h, w, c)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _mix_rows(image: Floats, first: NDArray[np.int64], weights: Floats) -> Floats:
     h, w, c = image.shape
     flat = image.reshape(h, w * c)
@@ -286,7 +286,7 @@ def _mix_rows(image: Floats, first: NDArray[np.int64], weights: Floats) -> Float
     return result.reshape(len(first), w, c)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sample(image: Floats, where: Floats) -> Floats:
     h, w, c = image.shape
     result = np.empty((where.shape[0], where.shape[1], c), np.float32)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from fusiform.lab.geometry.kernel import kernel
 from fusiform.lab.world.hair_proxy import distance
 
 Floats = NDArray[np.float32]
@@ -59,13 +59,13 @@ class Field(NamedTuple):
     crest: float
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _ramp(x: float) -> float:
     t = min(max(x, 0.0), 1.0)
     return float(t * t * (3.0 - 2.0 * t))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _comb(
     f: Field, px: float, py: float, pz: float, rx: float, ry: float, rz: float
 ) -> tuple[float, float, float]:
@@ -98,7 +98,7 @@ def _comb(
     return x, y, z
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _row(f: Field, px: float, py: float) -> tuple[float, float, float]:
     """Signed place in a cornrow (-1..1, positive: its middle is towards +x), turn, its number."""
     turn = np.arctan2(px, max(py - f.y + 0.03 * f.scale, 1e-4)) / np.pi * f.rows * 1.25
@@ -106,7 +106,7 @@ def _row(f: Field, px: float, py: float) -> tuple[float, float, float]:
     return (nearest - turn) * 2.0, turn, nearest
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def grow_paths(
     roots: Floats,
     normals: Floats,
@@ -137,7 +137,7 @@ def grow_paths(
                 points[s, i, c] = path[a, c] * (1.0 - w) + path[a + 1, c] * w
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _walk(
     path: NDArray[np.float64],
     root: Floats,
@@ -256,7 +256,7 @@ def _walk(
     return 1.0 if f.tail > 0 and tied == 0 else float(steps)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _spare_face(f: Field, x: float, y: float, z: float) -> float:
     """x moved sideways so that the face stays clear."""
     v = (y - f.face_y) / f.face_b
@@ -270,7 +270,7 @@ def _spare_face(f: Field, x: float, y: float, z: float) -> float:
     return float(edge if x > 0.0 else -edge)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _bound(
     f: Field,
     since: float,
@@ -316,7 +316,7 @@ def _bound(
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def shape_strands(
     points: Floats,
     owner: Ints,
@@ -365,7 +365,7 @@ def shape_strands(
                 p[2] += gz * (floor - sd)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _curl(p: Floats, radius: float, pitch: float, phase: float, u: Floats, length: float) -> None:
     k = len(p)
     lx, ly, lz = p[0, 0], p[0, 1], p[0, 2]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fusiform.core.errors import ChoiceError
 from fusiform.lab.geometry.head import Head
+from fusiform.lab.geometry.kernel import kernel
+from fusiform.lab.geometry.mesh import face_crosses
 from fusiform.lab.world.hair import (
     Hair,
     curl_of,
@@ -69,14 +71,21 @@ class Grown:
 def budget(detail: float) -> tuple[int, int]:
     """Strands on a full scalp and pieces per strand for a picture `detail` pixels high.
 
-    112 px: 2500 of 6; 256 px: 6000 of 8; 512 px: 14000 of 12. Raises ChoiceError below 8 px.
+    112 px: 1100 of 5; 256 px: 3000 of 6; 512 px: 14000 of 12. Raises ChoiceError below 8 px.
     """
     if detail < 8:
         raise ChoiceError("detail", "at least 8 pixels", detail)
     size = np.log(np.clip(detail, 48, 1024))
     known = np.log([48, 112, 256, 512, 1024])
-    strands = np.exp(np.interp(size, known, np.log([1200, 2500, 6000, 14000, 22000])))
-    return round(float(strands)), round(float(np.interp(size, known, [4, 6, 8, 12, 16])))
+    strands = np.exp(np.interp(size, known, np.log([700, 1100, 3000, 14000, 22000])))
+    return round(float(strands)), round(float(np.interp(size, known, [4, 5, 6, 12, 16])))
+
+
+@lru_cache(maxsize=2)
+def areas(head: Head) -> NDArray[np.float64]:
+    """Twice the area (t,) of each triangle of the mean head."""
+    crosses = face_crosses(head.mean.astype(np.float64), head.triangles)
+    return np.asarray(np.linalg.norm(crosses, axis=1), np.float64)
 
 
 def roots_on(
@@ -91,8 +100,7 @@ def roots_on(
     touched = np.flatnonzero((corners > 0).any(1))
     if not len(touched):
         return np.zeros(0, np.int32), np.zeros((0, 3), np.float32)
-    a, b, c = (head.mean[head.triangles[touched, k]].astype(np.float64) for k in range(3))
-    area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    area = areas(head)[touched]
     edge = np.cumsum(area * corners[touched].mean(1) if weigh else area)
     place = np.searchsorted(edge, chance[:count, 0].astype(np.float64) * edge[-1], side="right")
     root = np.sqrt(chance[:count, 1])
@@ -106,8 +114,7 @@ def _excess(head: Head, reach: NDArray[np.bool_]) -> float:
     i, j, k = head.triangles.T
     near = np.flatnonzero(reach[i] | reach[j] | reach[k])
     i, j, k = i[near], j[near], k[near]
-    a, b, c = (head.mean[n].astype(np.float64) for n in (i, j, k))
-    area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    area = areas(head)[near]
     scalp = ((head.masks["hairline"] > 0) & (head.masks["scalp"] > 0.3)).astype(np.float64)
     return float(area.sum() / max(area @ (scalp[i] + scalp[j] + scalp[k]) / 3, 1e-9))
 
@@ -159,7 +166,7 @@ def grow(
     scale = field.scale
     grow_paths(
         *(root, normal, (long * scale).astype(np.float32), chance, field),
-        *(proxy.grid, proxy.origin, STEP, max(20, 2 * pieces_here), points),
+        *(proxy.grid, proxy.origin, STEP, max(14, 2 * pieces_here), points),
     )
     _clump_and_curl(hair, points, chance, field, proxy, full)
     width = 0.00085 * growth.coarse * scale * (6000 / full) ** 0.85 * np.ones(pieces_here + 1)
@@ -307,7 +314,7 @@ def _cap(hair: Hair, head: Head, rest: Floats, tint: Floats, field: Field) -> Ca
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _nearest(points: Floats, first: int) -> Ints:
     """For each point (n, 3) the nearest of the `first` ones; these own themselves."""
     out = np.empty(len(points), np.int32)
@@ -324,7 +331,7 @@ def _nearest(points: Floats, first: int) -> Ints:
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _openness(
     points: Floats, width: Floats, field: Floats, origin: Floats, step: float, nx: int
 ) -> Floats:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fusiform.lab.geometry.head import Head
+from fusiform.lab.geometry.kernel import kernel
 from fusiform.lab.geometry.scene import Label, Material, Surface
 from fusiform.lab.world.hair import Hair
 from fusiform.lab.world.hair_grow import Cap, Grown, Strands, grow
@@ -15,6 +15,7 @@ from fusiform.lab.world.shapes import rigid, vertex_normals
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 GLOSS = (0.45, 0.35)
+STILL = np.tile(np.eye(3), (17, 1, 1)), np.zeros((17, 3))  # motion of strands above the jaw
 
 
 def surfaces(
@@ -95,7 +96,7 @@ def strand_surface(
     head's motion turns into the torso's.
     """
     n, k, _ = strands.points.shape
-    rotation, shift = neck_motion(head, rest, posed)
+    rotation, shift = neck_motion(head, rest, posed) if strands.torso.any() else STILL
     corners = head.triangles[strands.triangle]
     size = 2 * n * k
     vertices, normals = np.empty((size, 3), np.float32), np.empty((size, 3), np.float32)
@@ -132,7 +133,7 @@ def strand_surface(
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _frame(v: Floats, corner: Ints, w: Floats, out: NDArray[np.float64]) -> None:
     """Axes of a triangle as rows 0..2 of `out` (4, 3), the place `w` on it as row 3."""
     a, b, c = v[corner[0]], v[corner[1]], v[corner[2]]
@@ -153,7 +154,7 @@ def _frame(v: Floats, corner: Ints, w: Floats, out: NDArray[np.float64]) -> None
         out[3, i] = w[0] * a[i] + w[1] * b[i] + w[2] * c[i]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _ribbons(
     points: Floats,
     normal: Floats,
@@ -244,7 +245,7 @@ def _ribbons(
                 triangles[t + 1, 0], triangles[t + 1, 1], triangles[t + 1, 2] = q + 1, q + 2, q + 3
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _blend(
     rotation: NDArray[np.float64],
     shift: NDArray[np.float64],

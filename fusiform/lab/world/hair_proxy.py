@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fusiform.lab.geometry.head import REGIONS, Head
+from fusiform.lab.geometry.kernel import kernel
 from fusiform.lab.world.shapes import vertex_normals
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
+ROUNDS = 2
 STEP = 0.01  # metres between grid points
 _INSIDE = tuple(REGIONS.index(r) for r in ("inner_mouth", "eye_socket_l", "eye_socket_r"))
 
@@ -64,53 +65,63 @@ def make_proxy(head: Head, rest: Floats) -> Proxy:
     return Proxy(grid, low)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fill(
     points: Floats, normals: Floats, low: Floats, nx: int, ny: int, nz: int, step: float
 ) -> Floats:
-    owner = np.full((nx, ny, nz), -1, np.int32)
-    best = np.full((nx, ny, nz), np.float32(1e9))
+    # a border of one cell that nobody owns spares looking where the grid ends
+    across, along = (ny + 2) * (nz + 2), nz + 2
+    owner = np.full((nx + 2) * across, -1, np.int32)
+    best = np.full((nx + 2) * across, np.float32(1e9))
     for p in range(len(points)):
         i = int((points[p, 0] - low[0]) / step + 0.5)
         j = int((points[p, 1] - low[1]) / step + 0.5)
         k = int((points[p, 2] - low[2]) / step + 0.5)
         if 0 <= i < nx and 0 <= j < ny and 0 <= k < nz:
-            d = _far(points[p], low, i, j, k, step)
-            if d < best[i, j, k]:
-                best[i, j, k], owner[i, j, k] = d, p
-    for _ in range(2):
-        for way in (1, -1):
-            for ii in range(nx):
-                i = ii if way > 0 else nx - 1 - ii
-                for jj in range(ny):
-                    j = jj if way > 0 else ny - 1 - jj
-                    for kk in range(nz):
-                        k = kk if way > 0 else nz - 1 - kk
-                        for n in range(13):
-                            # the 13 neighbours already visited in this direction
-                            di, dj, dk = n // 9 - 1, (n // 3) % 3 - 1, n % 3 - 1
-                            a, b, c = i + way * di, j + way * dj, k + way * dk
-                            if 0 <= a < nx and 0 <= b < ny and 0 <= c < nz and owner[a, b, c] >= 0:
-                                d = _far(points[owner[a, b, c]], low, i, j, k, step)
-                                if d < best[i, j, k]:
-                                    best[i, j, k], owner[i, j, k] = d, owner[a, b, c]
+            d, at = _far(points[p], low, i, j, k, step), (i + 1) * across + (j + 1) * along + k + 1
+            if d < best[at]:
+                best[at], owner[at] = d, p
+    before = np.empty(13, np.int64)  # steps to the neighbours that a sweep has visited
+    for n in range(13):
+        before[n] = (n // 9 - 1) * across + ((n // 3) % 3 - 1) * along + n % 3 - 1
+    for sweep in range(2 * ROUNDS):
+        way = 1 - 2 * (sweep % 2)
+        for ii in range(nx):
+            i = ii if way > 0 else nx - 1 - ii
+            for jj in range(ny):
+                j = jj if way > 0 else ny - 1 - jj
+                for kk in range(nz):
+                    k = kk if way > 0 else nz - 1 - kk
+                    at = (i + 1) * across + (j + 1) * along + k + 1
+                    mine, least = owner[at], best[at]
+                    x, y, z = low[0] + i * step, low[1] + j * step, low[2] + k * step
+                    for n in range(13):
+                        other = owner[at + way * before[n]]
+                        if other < 0 or other == mine:
+                            continue
+                        u, v, w = points[other, 0] - x, points[other, 1] - y, points[other, 2] - z
+                        gap = np.float32(u * u + v * v + w * w)
+                        if gap < least:
+                            mine, least = other, gap
+                    owner[at], best[at] = mine, least
     out = np.empty((nx, ny, nz), np.float32)
     for i in range(nx):
         for j in range(ny):
             for k in range(nz):
-                p = owner[i, j, k]
+                at = (i + 1) * across + (j + 1) * along + k + 1
+                p = owner[at]
                 plane = (
                     (low[0] + i * step - points[p, 0]) * normals[p, 0]
                     + (low[1] + j * step - points[p, 1]) * normals[p, 1]
                     + (low[2] + k * step - points[p, 2]) * normals[p, 2]
                 )
-                far = np.sqrt(best[i, j, k])
+                far = np.sqrt(best[at])
                 w = min(1.0, max(0.0, (far / step - 1.0) / 2.0))
                 out[i, j, k] = (1.0 - w) * plane + w * (far if plane > 0 else -far)
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _far(point: Floats, low: Floats, i: int, j: int, k: int, step: float) -> float:
     x = low[0] + i * step - point[0]
     y = low[1] + j * step - point[1]
@@ -118,7 +129,7 @@ def _far(point: Floats, low: Floats, i: int, j: int, k: int, step: float) -> flo
     return float(x * x + y * y + z * z)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def distance(
     grid: Floats, origin: Floats, step: float, x: float, y: float, z: float
 ) -> tuple[float, float, float, float]:
@@ -153,7 +164,7 @@ def distance(
     return value, gx / size, gy / size, gz / size
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def distances(grid: Floats, origin: Floats, step: float, points: Floats) -> Floats:
     """`distance` (n, 4) at each of `points` (n, 3): value, then the gradient."""
     out = np.empty((len(points), 4), np.float32)

@@ -11,7 +11,7 @@ from fusiform.core.errors import ChoiceError
 from fusiform.lab.geometry.head import REGIONS, Floats, Head
 from fusiform.lab.geometry.scene import Label, Material
 from fusiform.lab.world.shapes import Mesh, about_y, grid, sphere, unit
-from fusiform.lab.world.wear_fabric import Fabric, fabric_texture, sample_fabric
+from fusiform.lab.world.wear_fabric import Fabric, sample_fabric
 from fusiform.lab.world.wear_fit import kept, landmarks, reach, region_points
 from fusiform.lab.world.wear_piece import Piece, piece
 from fusiform.lab.world.wear_wrap import wrap_hides, wrap_pieces
@@ -155,7 +155,7 @@ def cloth(
         mesh,
         (shade, shade, shade),
         Label.HAT,
-        texture=fabric_texture(hat.fabric if fabric is None else fabric, Label.HAT),
+        fabric=hat.fabric if fabric is None else fabric,
         openness=0.92,
     )
 

@@ -26,6 +26,7 @@ Everything else is in `Photo.facts`, plain JSON.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, is_dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,7 @@ SKIN_SLACK = 0.004  # metres that skin or hair may lie before a point without hi
 EYE_SLACK = 0.010  # for the middle of an eye, which no surface passes through
 WORN_SLACK = 0.0002  # what is worn lies close to the skin and hides it
 WORN = (Label.GLASSES, Label.HAT, Label.EARRING, Label.NECKLACE, Label.CLOTH, Label.OCCLUDER)
+NEAR = np.array([-1, 0, 1])  # pixels around a point of the iris
 PUPIL_ROWS = {"106": {74: 1, 77: 0, 104: 1, 105: 0}}  # row: eye (0 left, 1 right)
 IRIS_ROWS = {1: 468, 0: 473}  # of the 478: first row of the right and the left iris
 FIVE = ((36, 42), (42, 48), (30, 31), (48, 49), (54, 55))  # rows of the 68 whose mean each is
@@ -80,22 +82,35 @@ def developed(made: Composed, frame: Frame, maps: bool = True) -> Photo:
     """The photo that the shot's sensor takes of a drawn frame, with its labels."""
     image = expose(frame.image, made.shot.sensor, rng(made.shot.seed, "noise"), meter(frame))
     head = load_head()
-    points = landmarks(head, made)
-    arrays: dict[str, NDArray[Any]] = {}
-    seen: dict[str, NDArray[np.bool_]] = {}
-    camera = made.scene.camera
-    for name, places in points.items():
-        pixels, depth = project(camera, places)
-        seen[name] = visible(made.scene, frame, pixels, depth, slacks(name, len(places)))
-        for side, rows in iris_rows(name).items():
-            seen[name][rows] = eye_shows(made.scene, frame, pixels[rows], depth[rows], side)
-        arrays[f"points{name}"] = pixels.astype(np.float32)
-        arrays[f"points{name}_3d"] = to_camera(camera, places)
-        arrays[f"points{name}_seen"] = seen[name]
-    arrays |= numbers(head, made)
+    arrays = point_arrays(made.scene, frame, landmarks(head, made)) | numbers(head, made)
     if maps:
         arrays |= pixel_maps(head, frame)
-    return Photo(image, arrays, facts(head, made, arrays, seen["478"]))
+    return Photo(image, arrays, facts(head, made, arrays, arrays["points478_seen"]))
+
+
+def point_arrays(scene: Scene, frame: Frame, points: dict[str, Floats]) -> dict[str, NDArray[Any]]:
+    """The arrays of all sets of `points`: name to world places (k, 3)."""
+    ends = np.cumsum([0, *(len(places) for places in points.values())])
+    every = np.concatenate(list(points.values()))
+    pixels, depth = project(scene.camera, every)
+    slack = np.concatenate([slacks(name, len(places)) for name, places in points.items()])
+    seen = visible(scene, frame, pixels, depth, slack)
+    for side in (0, 1):
+        rows = np.concatenate(
+            [
+                first + np.array(iris_rows(name).get(side, []), np.intp)
+                for name, first in zip(points, ends[:-1], strict=True)
+            ]
+        )
+        seen[rows] = eye_shows(scene, frame, pixels[rows], depth[rows], side)
+    spans = [slice(first, last) for first, last in pairwise(ends)]
+    turned = to_camera(scene.camera, every)
+    out: dict[str, NDArray[Any]] = {}
+    for name, span in zip(points, spans, strict=True):
+        out[f"points{name}"] = pixels[span].astype(np.float32)
+        out[f"points{name}_3d"] = turned[span]
+        out[f"points{name}_seen"] = seen[span]
+    return out
 
 
 def meter(frame: Frame) -> Floats:
@@ -174,17 +189,17 @@ def eye_shows(
     """Which points (k,) of an iris are seen: only where that eye is, lids being thin; lashes do not
     hide it."""
     own = ("left eye", "right eye")[side]
-    eye = np.array([one.part == own for one in scene.surfaces] + [False])[frame.surface]
+    eye = np.array([one.part == own for one in scene.surfaces] + [False])
     hair = np.array([one.material == Material.HAIR for one in scene.surfaces] + [False])
     _, row, column = places_in(frame, pixels, depth)
-    around = [
-        eye[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].any()
-        for y, x in zip(row, column, strict=True)
-    ]
-    lash = hair[frame.surface[row, column]] & np.array(around, bool)
+    high, wide = frame.surface.shape
+    rows = np.clip(row[:, None, None] + NEAR[:, None], 0, high - 1)
+    columns = np.clip(column[:, None, None] + NEAR, 0, wide - 1)
+    here = frame.surface[row, column]
+    lash = hair[here] & eye[frame.surface[rows, columns]].any(axis=(1, 2))
     slack = np.where(lash, EYE_SLACK, SKIN_SLACK)
     seen = visible(scene, frame, pixels, depth, slack)
-    return np.asarray((eye[row, column] | lash) & seen)
+    return np.asarray((eye[here] | lash) & seen)
 
 
 def places_in(

@@ -11,7 +11,7 @@ from fusiform.core.errors import ChoiceError
 from fusiform.lab.geometry.head import REGIONS, Floats, Head, Ints
 from fusiform.lab.geometry.scene import Label
 from fusiform.lab.world.shapes import Mesh, grid, spline, tube, unit
-from fusiform.lab.world.wear_fabric import Colour, Fabric, fabric_texture, sample_dye, sample_fabric
+from fusiform.lab.world.wear_fabric import Colour, Fabric, sample_dye, sample_fabric
 from fusiform.lab.world.wear_fit import kept, landmarks, reach, region_points
 from fusiform.lab.world.wear_piece import Piece, clinging, piece
 
@@ -159,7 +159,7 @@ def face_mask(mask: Mask, head: Head, rest: Floats) -> list[Piece]:
     shade[0], shade[-1] = 0.85, 0.7
     tint = np.repeat(shade.reshape(-1, 1), 3, 1)
     made = [piece("mask", mesh, tint, Label.OCCLUDER, openness=0.92,
-                  texture=fabric_texture(mask.fabric, Label.OCCLUDER),
+                  fabric=mask.fabric,
                   skin=carried(mesh, head, rest))]  # fmt: skip
     for loop in loops(p, head, rest):
         cord = (0.6, 0.6, 0.58) if mask.fabric.colour != BLACK else BLACK
@@ -231,7 +231,7 @@ def gaiter(mask: Mask, head: Head, rest: Floats) -> list[Piece]:
     whole = np.concatenate([cloth[:1] - out[:1] * 0.0026, cloth])
     mesh = grid(whole, closed=True)
     return [piece("gaiter", mesh, (1, 1, 1), Label.OCCLUDER, openness=0.9,
-                  texture=fabric_texture(mask.fabric, Label.OCCLUDER),
+                  fabric=mask.fabric,
                   skin=carried(mesh, head, rest))]  # fmt: skip
 
 
@@ -261,7 +261,7 @@ def scarf(mask: Mask, head: Head, rest: Floats) -> list[Piece]:
         below = cloth[-1:] - out[-1:] * 0.012 + np.array([0, 0.006, 0])
         mesh = grid(np.concatenate([inner, cloth, below]), closed=True)
         made.append(piece("scarf", mesh, (1, 1, 1), label, openness=0.85,
-                          texture=fabric_texture(mask.fabric, label),
+                          fabric=mask.fabric,
                           follow="skull" if mask.high and turn == 0 else "torso",
                           skin=carried(mesh, head, rest)))  # fmt: skip
     return made

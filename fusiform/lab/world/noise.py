@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fusiform.core.errors import ChoiceError
+from fusiform.lab.geometry.kernel import inlined, kernel
 
 Floats = NDArray[np.float32]
 
@@ -21,7 +21,7 @@ VALUE_GAIN = 2.70  # brings lattice noise to a standard deviation of about 1
 GRADIENT_GAIN = 5.24
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@inlined
 def hashed(i: int, j: int, k: int, seed: int) -> int:
     """A lattice point and a seed to 32 well mixed bits."""
     h = (i * 374761393 + j * 668265263 + k * 1440662683 + seed * 1274126177) & 0xFFFFFFFF
@@ -29,14 +29,14 @@ def hashed(i: int, j: int, k: int, seed: int) -> int:
     return h ^ (h >> 13)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@inlined
 def _slant(h: int, x: float, y: float, z: float) -> float:
     """Dot product with a direction read from 30 of the bits: no branches, so it runs fast."""
     dot = (h & 1023) * x + ((h >> 10) & 1023) * y + ((h >> 20) & 1023) * z
     return dot * (2.0 / 1023.0) - (x + y + z)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def gradient(x: float, y: float, z: float, seed: int) -> float:
     """Gradient noise: mean 0, standard deviation about 1, band around one cycle per 1.5 units."""
     fx, fy, fz = math.floor(x), math.floor(y), math.floor(z)
@@ -58,7 +58,7 @@ def gradient(x: float, y: float, z: float, seed: int) -> float:
     return GRADIENT_GAIN * (near + w * (far - near))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def value(x: float, y: float, z: float, seed: int) -> float:
     """Value noise: mean 0, standard deviation about 1; rounder and lower pitched than gradient."""
     fx, fy, fz = math.floor(x), math.floor(y), math.floor(z)
@@ -73,7 +73,7 @@ def value(x: float, y: float, z: float, seed: int) -> float:
     return VALUE_GAIN * (total * (2.0 / 4294967296.0) - 1.0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def value_slope(x: float, y: float, z: float, seed: int) -> tuple[float, float, float, float]:
     """`value` and its exact derivatives along x, y and z."""
     fx, fy, fz = math.floor(x), math.floor(y), math.floor(z)
@@ -98,7 +98,7 @@ def value_slope(x: float, y: float, z: float, seed: int) -> tuple[float, float, 
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def cellular(x: float, y: float, z: float, seed: int) -> tuple[float, float, float, float, int]:
     """The nearest of one random point per cell: (distance, offset x, y, z from it, its hash).
 
@@ -121,7 +121,7 @@ def cellular(x: float, y: float, z: float, seed: int) -> tuple[float, float, flo
     return math.sqrt(best), ox, oy, oz, name
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@inlined
 def fade(wavelength: float, texel: float) -> float:
     """Share of a pattern of this wavelength that texels of this size can show: 0 below two texels
     a wave (Nyquist), 1 from five on."""
@@ -129,7 +129,7 @@ def fade(wavelength: float, texel: float) -> float:
     return t * t * (3 - 2 * t)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _fill(points: Floats, wavelength: float, seed: int, kind: int, out: Floats) -> None:
     for t in range(points.shape[0]):
         x, y, z = points[t, 0] / wavelength, points[t, 1] / wavelength, points[t, 2] / wavelength

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
+
+from fusiform.lab.geometry.kernel import kernel
 
 Floats = NDArray[np.float32]
 
@@ -51,7 +52,7 @@ def paint(canvas: Floats, table: Floats, unit: float) -> Floats:
     return canvas
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _paint(canvas: Floats, table: Floats, scale: float) -> None:
     h, w = canvas.shape[:2]
     unit = np.float32(scale)

@@ -11,11 +11,11 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from PIL import Image
 
 from fusiform.core.errors import ChoiceError
+from fusiform.lab.geometry.kernel import kernel
 from fusiform.lab.world.filters import convolve, disc, gaussian, motion
 from fusiform.lab.world.srgb import LUMINANCE, encode, to_bytes
 
@@ -174,7 +174,7 @@ def jpeg_bytes(image: Bytes, quality: int, subsampling: str = "4:2:0") -> bytes:
     return buffer.getvalue()
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _read(
     light: Floats,
     noise: Floats,
@@ -206,7 +206,7 @@ def _read(
     return result
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _demosaic(raw: Floats) -> Floats:
     """(h, w, 3) from an RGGB mosaic (h, w, 1): each colour the mean of its nearest neighbours."""
     h, w = raw.shape[:2]
@@ -236,7 +236,7 @@ def _demosaic(raw: Floats) -> Floats:
     return result
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _tone(linear: Floats, saturation: float, knee: float, contrast: float, curve: Floats) -> Floats:
     h, w = linear.shape[:2]
     result = np.empty((h, w, 3), np.float32)
@@ -261,7 +261,7 @@ def _tone(linear: Floats, saturation: float, knee: float, contrast: float, curve
     return result
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fringe(image: Floats, pixels: float) -> Floats:
     """Red enlarged and blue shrunk about the middle by `pixels` at the corners, bilinear."""
     h, w = image.shape[:2]

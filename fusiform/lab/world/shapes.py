@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fusiform.core.errors import ChoiceError
+from fusiform.lab.geometry.kernel import kernel
 from fusiform.lab.geometry.mesh import vertex_normals as area_normals
 from fusiform.lab.geometry.scene import Floats, Ints
 
@@ -32,12 +34,30 @@ class Mesh:
 
 def unit(vectors: NDArray[np.floating]) -> Reals:
     """`vectors` (..., 3) scaled to length 1; those of no length become +z."""
-    v = np.asarray(vectors, np.float64)
-    square: Reals = np.einsum("...d,...d->...", v, v)[..., None]
-    scaled: Reals = v / np.sqrt(np.maximum(square, TINY * TINY))
-    if (square < TINY * TINY).any():
-        scaled = np.where(square < TINY * TINY, np.array([0.0, 0.0, 1.0]), scaled)
-    return scaled
+    v = np.array(vectors, np.float64)
+    _to_unit(v.reshape(-1, 3))
+    return v
+
+
+@kernel
+def _to_unit(rows: Reals) -> None:
+    for i in range(len(rows)):
+        square = rows[i, 0] ** 2 + rows[i, 1] ** 2 + rows[i, 2] ** 2
+        if square < TINY * TINY:
+            rows[i, 0], rows[i, 1], rows[i, 2] = 0.0, 0.0, 1.0
+            continue
+        length = np.sqrt(square)
+        for d in range(3):
+            rows[i, d] /= length
+
+
+def cross(a: NDArray[np.floating], b: NDArray[np.floating]) -> Reals:
+    """Vector products (..., 3) of `a` (..., 3) and `b` (3,) or of the same shape."""
+    p, q = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    out = np.empty(p.shape)
+    for d, (i, j) in enumerate(((1, 2), (2, 0), (0, 1))):
+        out[..., d] = p[..., i] * q[..., j] - p[..., j] * q[..., i]
+    return out
 
 
 def vertex_normals(vertices: NDArray[np.floating], triangles: Ints) -> Floats:
@@ -70,8 +90,8 @@ def grid(points: NDArray[np.floating], closed: bool = False) -> Mesh:
     flat = p.reshape(-1, 3)
     triangles = grid_triangles(rows, columns)
     a, b, c = (flat[triangles[:, k]] for k in range(3))
-    cross = np.cross(b - a, c - a)
-    triangles = triangles[(cross * cross).sum(1) > 1e-22]
+    twice = cross(b - a, c - a)
+    triangles = triangles[(twice * twice).sum(1) > 1e-22]
     normals = grid_normals(p, closed)
     return Mesh(
         flat.astype(np.float32),
@@ -87,13 +107,14 @@ def grid_normals(p: Reals, closed: bool) -> Reals:
     if closed:
         along[:, 0] = along[:, -1] = (p[:, 1] - p[:, -2]) / 2
     down = np.gradient(p, axis=0)
-    n = np.cross(down, along)
+    n = cross(down, along)
     for row, inner in ((0, 1), (-1, -2)):
         if np.ptp(p[row], axis=0).max() < 1e-9:
             n[row] = unit(n[inner]).mean(0)
     return unit(n)
 
 
+@lru_cache(maxsize=32)
 def sphere(radius: float = 1.0, rows: int = 9, columns: int = 16) -> Mesh:
     """A ball about the origin, poles on the y axis."""
     theta = np.linspace(0, np.pi, rows)[:, None]
@@ -115,8 +136,8 @@ def frames(curve: NDArray[np.floating], up: NDArray[np.floating]) -> tuple[Reals
     """Unit (tangent, side, lift), each (n, 3), along `curve` (n, 3); lift is near `up` (3,) or
     (n, 3), side = tangent x lift."""
     tangent = unit(np.gradient(np.asarray(curve, np.float64), axis=0))
-    side = unit(np.cross(tangent, np.broadcast_to(up, tangent.shape)))
-    return tangent, side, np.cross(side, tangent)
+    side = unit(cross(tangent, np.asarray(up)))
+    return tangent, side, cross(side, tangent)
 
 
 def sweep(
@@ -239,20 +260,32 @@ def mirrored(mesh: Mesh) -> Mesh:
 
 def tangents(mesh: Mesh) -> Floats:
     """Unit vectors (V, 3) along growing u, square to the normals (Lengyel 2001)."""
-    corner = mesh.vertices[mesh.triangles].astype(np.float64)
-    chart = mesh.uv[mesh.triangles].astype(np.float64)
-    e1, e2 = corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]
-    d1, d2 = chart[:, 1] - chart[:, 0], chart[:, 2] - chart[:, 0]
-    determinant = d1[:, 0] * d2[:, 1] - d2[:, 0] * d1[:, 1]
-    along = (e1 * d2[:, 1:] - e2 * d1[:, 1:]) * np.sign(determinant)[:, None]
-    index = mesh.triangles.T.ravel()
-    sums = [np.bincount(index, np.tile(along[:, k], 3), len(mesh.vertices)) for k in range(3)]
-    t = np.stack(sums, -1).astype(np.float64)
+    t = _growing(mesh.vertices, mesh.uv, mesh.triangles)
     n = mesh.normals.astype(np.float64)
     t -= (t * n).sum(1, keepdims=True) * n
-    helper = np.cross(np.array([0.0, 1.0, 0.0]), n)
+    helper = np.stack([n[:, 2], 0 * n[:, 0], -n[:, 0]], -1)
     t = np.where((t * t).sum(1, keepdims=True) > 1e-18, t, helper)
     return unit(t).astype(np.float32)
+
+
+@kernel
+def _growing(vertices: Floats, uv: Floats, triangles: Ints) -> Reals:
+    """Sums (V, 3) over a vertex's triangles of the way along which u grows, times twice the area in
+    the chart."""
+    out = np.zeros((len(vertices), 3))
+    for t in range(len(triangles)):
+        a, b, c = triangles[t]
+        d1, d2 = np.float64(uv[b, 1]) - uv[a, 1], np.float64(uv[c, 1]) - uv[a, 1]
+        turn = (np.float64(uv[b, 0]) - uv[a, 0]) * d2 - (np.float64(uv[c, 0]) - uv[a, 0]) * d1
+        sign = np.sign(turn)
+        for d in range(3):
+            e1 = np.float64(vertices[b, d]) - vertices[a, d]
+            e2 = np.float64(vertices[c, d]) - vertices[a, d]
+            along = sign * (e1 * d2 - e2 * d1)
+            out[a, d] += along
+            out[b, d] += along
+            out[c, d] += along
+    return out
 
 
 def spline(points: NDArray[np.floating], count: int, closed: bool = False) -> Reals:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,13 +127,30 @@ def bake(
     """
     if not 0 <= age <= 120:
         raise ChoiceError("age", "0 to 120 years", age)
+    here, hair = atlas(head, size), roots or Roots()
+    out = bare(head, skin, age, tuple(sorted((expression or {}).items())), size).copy()
+    cover, haze = _hairy(here, zones(head, here).share, skin, age, hair)
+    colour = np.asarray(hair.colour, np.float32)
+    root(here.position, here.texel, cover, haze, colour, skin.seed + 40, out)
+    if makeup is not None:
+        apply(out, head, here, makeup)
+    plain = out[::16].mean(axis=0) * np.array([1, 1, 1, 0, 0, 1, 1, 1], np.float32)
+    return Texture(assembled(here.index, out, plain), here.labels)
+
+
+@lru_cache(maxsize=4)
+def bare(
+    head: Head, skin: Skin, age: float, expression: tuple[tuple[str, float], ...], size: int
+) -> Floats:
+    """The skin's texels (k, 8) without hair or make-up, read-only; the latest are kept, for other
+    days of the same person."""
     here = atlas(head, size)
     zone = zones(head, here)
     base, weight, blotch, worn = _aged(skin, age)
     extra = np.zeros((len(here.triangle), 5), np.float32)
     scratch = np.full((len(here.triangle), 4), NOTHING, np.float32)
     add_marks(extra, scratch, head, here, skin.marks, age, skin.veins)
-    add_lines(extra, scratch, head, here, skin.lines, age, expression)
+    add_lines(extra, scratch, head, here, skin.lines, age, dict(expression))
     out = np.zeros((len(here.triangle), 8), np.float32)
     lips = skin.lips
     late = float(np.clip((age - 40) / 45, 0, 1))
@@ -152,11 +170,5 @@ def bake(
         *(*edges, np.ascontiguousarray(zone.share[:, Z["cheek"]]), zone.oily, zone.thin, extra),
         *(here.along_u, here.along_v, traits.astype(np.float32), skin.seed, out),
     )
-    hair = roots or Roots()
-    cover, haze = _hairy(here, zone.share, skin, age, hair)
-    colour = np.asarray(hair.colour, np.float32)
-    root(here.position, here.texel, cover, haze, colour, skin.seed + 40, out)
-    if makeup is not None:
-        apply(out, head, here, makeup)
-    plain = out[::16].mean(axis=0) * np.array([1, 1, 1, 0, 0, 1, 1, 1], np.float32)
-    return Texture(assembled(here.index, out, plain), here.labels)
+    out.setflags(write=False)
+    return out

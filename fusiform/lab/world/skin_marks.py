@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fusiform.lab.geometry.head import Head
+from fusiform.lab.geometry.kernel import kernel
 from fusiform.lab.world.atlas import Atlas
 from fusiform.lab.world.atlas_chart import chart, place
 from fusiform.lab.world.noise import value
@@ -131,7 +131,7 @@ def sample_marks(rng: np.random.Generator, fair: float, sun: float, european: fl
     return Marks(np.concatenate(tables).astype(np.float32), streaks)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _ranges(low: Floats, edge: float, shape: tuple[int, int, int], point: Floats, reach: float):  # type: ignore[no-untyped-def]
     """First and last box along each axis that a ball touches."""
     a = np.empty((3, 2), np.int64)
@@ -141,7 +141,7 @@ def _ranges(low: Floats, edge: float, shape: tuple[int, int, int], point: Floats
     return a
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def splat_spots(
     low: Floats, edge: float, shape: tuple[int, int, int], start: Ints, texels: Ints,
     position: Floats, texel: Floats, along_u: Floats, along_v: Floats,
@@ -184,7 +184,7 @@ def splat_spots(
                             out[t, 4] += slope * v
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def splat_line(
     low: Floats, edge: float, shape: tuple[int, int, int], start: Ints, texels: Ints,
     position: Floats, texel: Floats, along_u: Floats, along_v: Floats,

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fusiform.lab.geometry.head import REGIONS
+from fusiform.lab.geometry.kernel import kernel
 from fusiform.lab.world.noise import cellular, fade, gradient, value, value_slope
 from fusiform.lab.world.skin_colour import BLOOD, MELANIN, OXYGEN, STEPS
 from fusiform.lab.world.skin_zones import Z
@@ -24,13 +24,13 @@ FOLLICLE = 0.0014  # metres between whiskers
 PORE = 0.0011
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _smooth(low: float, high: float, x: float) -> float:
     t = min(1.0, max(0.0, (x - low) / (high - low)))
     return t * t * (3 - 2 * t)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _look_up(
     table: Floats, melanin: float, blood: float, oxygen: float, out: Floats
 ) -> None:  # fmt: skip
@@ -51,7 +51,7 @@ def _look_up(
         out[n] = low + z * (high - low)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def pigments(
     position: Floats, texel: Floats, region: NDArray[np.uint8], lip: Floats, lid: Floats,
     mouth: Floats, triangles: Ints, triangle: Ints, places: Floats, share: Floats, start: Ints,
@@ -125,7 +125,7 @@ def pigments(
         _look_up(table, m, b, o, out[t])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def surface(
     position: Floats, texel: Floats, region: NDArray[np.uint8], lip: Floats, lid: Floats,
     mouth: Floats, cheek: Floats, oily: Floats, thin: Floats, extra: Floats, along_u: Floats,
@@ -185,7 +185,7 @@ def surface(
         out[t, 5], out[t, 6] = min(1.0, max(0.0, shine)), rough
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _slope(
     x: float, y: float, z: float, wave: float, seed: int, amount: float
 ) -> tuple[float, float, float]:
@@ -195,7 +195,7 @@ def _slope(
     return k * dx, k * dy, k * dz
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def root(
     position: Floats, texel: Floats, cover: Floats, haze: Floats, colour: Floats, seed: int,
     out: Floats,
@@ -225,7 +225,7 @@ def root(
         out[t, 5] *= 1 - 0.3 * c
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def assembled(index: NDArray[np.int32], values: Floats, empty: Floats) -> Floats:
     """Texels (k, c) as a picture (h, w, c), `empty` (c,) between the islands."""
     picture = np.empty((index.shape[0], index.shape[1], values.shape[1]), np.float32)

@@ -11,10 +11,10 @@ import weakref
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fusiform.lab.geometry.head import REGIONS, Head, at
+from fusiform.lab.geometry.kernel import kernel
 from fusiform.lab.world.atlas import Atlas
 
 Floats = NDArray[np.float32]
@@ -76,7 +76,7 @@ def _spots(mark: Floats) -> dict[str, tuple[float, list[list[Floats]]]]:
     }
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _near(position: Floats, lines: Floats, owner: Ints, width: Floats, out: Floats) -> None:
     """Fill out (k, z) with the largest Gaussian of the distances to segments (s, 2, 3)."""
     for i in range(position.shape[0]):

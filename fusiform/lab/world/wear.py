@@ -164,15 +164,16 @@ def build(
     skull: NDArray[np.floating],
     jaw: NDArray[np.floating],
     tone: Colour | None = None,
+    texels: int = 256,
 ) -> tuple[tuple[Surface, ...], Floats]:
     """The surfaces of all that is worn by a posed person, lenses last, and how much of the hair on
     each skin vertex is hidden, (n,) 0..1 (scalp under hats, beard under masks).
 
     rest, posed (n, 3): the same person without and with pose; skull, jaw (3, 4): rest to posed;
-    tone: linear albedo of the person's skin, for hands.
+    tone: linear albedo of the person's skin, for hands; `texels` along a side of cloth's textures.
     """
     if tone is not None and wardrobe.occluder is not None:
         wardrobe = replace(wardrobe, occluder=replace(wardrobe.occluder, tone=tone))
     pieces, hidden, low = fit(wardrobe, head, rest)
     transforms = {"skull": skull, "jaw": jaw, "torso": settle(rest, posed, low)}
-    return tuple(place(one, rest, posed, transforms) for one in pieces), hidden
+    return tuple(place(one, rest, posed, transforms, texels) for one in pieces), hidden

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusiform.lab.geometry.head import Ints
+from fusiform.lab.geometry.kernel import kernel
 from fusiform.lab.world.shapes import Mesh, vertex_normals
 
 Reals = NDArray[np.float64]
@@ -18,11 +19,22 @@ EDGES = [
 def stick(points: Reals, start: Reals, end: Reals, r0: float, r1: float) -> Reals:
     """Signed distance (...) of `points` (..., 3) to a stick from `start` to `end` whose radius goes
     from `r0` to `r1`; negative inside. After Quilez's capsule, with a linear radius."""
-    axis = end - start
-    t = np.clip(((points - start) @ axis) / max(float(axis @ axis), 1e-12), 0, 1)
-    away = points - (start + t[..., None] * axis)
-    distance: Reals = np.sqrt((away * away).sum(-1)) - (r0 + t * (r1 - r0))
-    return distance
+    ends = np.array([start, end], np.float64)
+    distance: Reals = _stick(np.ascontiguousarray(points.reshape(-1, 3)), ends, r0, r1)
+    return distance.reshape(points.shape[:-1])
+
+
+@kernel
+def _stick(points: Reals, ends: Reals, r0: float, r1: float) -> Reals:
+    ax, ay, az = ends[1] - ends[0]
+    square = max(ax * ax + ay * ay + az * az, 1e-12)
+    out = np.empty(len(points))
+    for i in range(len(points)):
+        x, y, z = points[i] - ends[0]
+        t = min(max((x * ax + y * ay + z * az) / square, 0.0), 1.0)
+        x, y, z = x - t * ax, y - t * ay, z - t * az
+        out[i] = np.sqrt(x * x + y * y + z * z) - (r0 + t * (r1 - r0))
+    return out
 
 
 def melted(a: Reals, b: Reals, k: float) -> Reals:

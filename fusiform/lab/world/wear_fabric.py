@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 
 from fusiform.core.errors import ChoiceError
 from fusiform.core.seeds import rng as stream
+from fusiform.lab.geometry.kernel import kernel
 from fusiform.lab.geometry.scene import Label, Texture
 
+Floats = NDArray[np.float32]
 Reals = NDArray[np.float64]
 Colour = tuple[float, float, float]
 
+FLAT = 9.0  # a crease is no higher than e to minus this, and not drawn there
 PATTERNS = ("plain", "knit", "stripes", "checks", "print", "dots")
 # linear albedo of common dyes
 DYES: tuple[Colour, ...] = (
@@ -78,37 +81,49 @@ def sample_fabric(rng: np.random.Generator, *patterns: str) -> Fabric:
     )
 
 
-def soft_noise(rng: np.random.Generator, size: int, cells: tuple[int, int]) -> Reals:
+def soft_noise(rng: np.random.Generator, size: int, cells: tuple[int, int]) -> Floats:
     """Smooth noise (size, size), about -1..1, with `cells` (down, across) bumps."""
-    table = rng.normal(0, 0.6, (cells[0] + 1, cells[1] + 1))
+    table = rng.normal(0, 0.6, (cells[0] + 1, cells[1] + 1)).astype(np.float32)
     y, x = (np.linspace(0, c - 1e-9, size) for c in cells)
     i, j = y.astype(int), x.astype(int)
-    fy, fx = y - i, x - j
+    fy, fx = (y - i).astype(np.float32), (x - j).astype(np.float32)
     fy, fx = fy * fy * (3 - 2 * fy), fx * fx * (3 - 2 * fx)
     rows = table[i] * (1 - fy)[:, None] + table[i + 1] * fy[:, None]
-    noise: Reals = rows[:, j] * (1 - fx) + rows[:, j + 1] * fx
+    noise: Floats = rows[:, j] * (1 - fx) + rows[:, j + 1] * fx
     return noise
 
 
-def creases(rng: np.random.Generator, size: int) -> Reals:
+def creases(rng: np.random.Generator, size: int) -> Floats:
     """A few long soft creases (size, size), height about 0..1, at random slants."""
-    axis = (np.arange(size) + 0.5) / size
-    u, v = np.meshgrid(axis, axis)
-    height = np.zeros((size, size))
+    height = np.zeros((size, size), np.float32)
     for _ in range(9):
         x, y, slant, wide = *rng.random(2), rng.normal(0, 0.7), rng.uniform(0.012, 0.035)
-        c, s = np.cos(slant), np.sin(slant)
-        aside, ahead = (u - x) * c + (v - y) * s, (v - y) * c - (u - x) * s
-        aside = aside + 0.5 * ahead**2 * rng.normal()
-        shape = np.exp(-((aside / wide) ** 2)) * np.exp(-((ahead / rng.uniform(0.1, 0.3)) ** 2))
-        height += rng.uniform(0.4, 1.0) * shape
+        bend, long, high = rng.normal(), rng.uniform(0.1, 0.3), rng.uniform(0.4, 1.0)
+        crease(height, np.array([x, y, np.cos(slant), np.sin(slant), bend, wide, long, high]))
     return height
 
 
-def pattern_mix(fabric: Fabric, u: Reals, v: Reals, rng: np.random.Generator) -> Reals:
+@kernel
+def crease(height: Floats, form: Reals) -> None:
+    """Add one to `height` (size, size), in place: x, y, cosine and sine of its slant, bend, width,
+    length, height; all in shares of the side."""
+    x, y, c, s, bend, wide, long, high = form
+    size = len(height)
+    for i in range(size):
+        v = (i + 0.5) / size - y
+        for j in range(size):
+            u = (j + 0.5) / size - x
+            ahead = v * c - u * s
+            aside = u * c + v * s + 0.5 * ahead * ahead * bend
+            fall = (aside / wide) ** 2 + (ahead / long) ** 2
+            if fall < FLAT:
+                height[i, j] += high * np.exp(-fall)
+
+
+def pattern_mix(fabric: Fabric, u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
     """How much (h, w) of the second colour shows, 0..1."""
     k = fabric.scale
-    mix: Reals = np.zeros_like(u)
+    mix: Floats = np.zeros_like(u)
     if fabric.pattern == "stripes":
         wave = np.sin(2 * np.pi * k * (v if fabric.seed % 2 else u))
         mix = np.clip(0.5 + 4 * (wave - rng.uniform(-0.4, 0.6)), 0, 1)
@@ -125,7 +140,7 @@ def pattern_mix(fabric: Fabric, u: Reals, v: Reals, rng: np.random.Generator) ->
         emblem = (np.abs(u - 0.5) < wide) & (np.abs(v - low) < 0.6 * wide)
         over = rng.random() < 0.4
         ink = np.clip(0.5 + 5 * (blobs - 0.25), 0, 1)
-        mix = ink if over else ink * emblem
+        mix = (ink if over else ink * emblem).astype(np.float32)
     return mix
 
 
@@ -133,16 +148,17 @@ def pattern_mix(fabric: Fabric, u: Reals, v: Reals, rng: np.random.Generator) ->
 def fabric_texture(fabric: Fabric, label: Label = Label.CLOTH, size: int = 256) -> Texture:
     """The texture (size, size) of a piece made of `fabric`. Kept."""
     rng = stream(fabric.seed, "fabric")
-    axis = (np.arange(size) + 0.5) / size
+    axis = ((np.arange(size) + 0.5) / size).astype(np.float32)
     u, v = np.meshgrid(axis, axis)
     mix = pattern_mix(fabric, u, v, rng)[..., None]
-    albedo = np.array(fabric.colour) * (1 - mix) + np.array(fabric.second) * mix
+    first, second = np.array((fabric.colour, fabric.second), np.float32)
+    albedo = first * (1 - mix) + second * mix
     worn = 1 + 0.05 * soft_noise(rng, size, (7, 7))
-    thread = rng.normal(0, 1, (size, size))
+    thread, rough_u, rough_v = rng.standard_normal((3, size, size), np.float32)
     worn = worn + 0.05 * fabric.rough * thread
     height = 0.05 * soft_noise(rng, size, (4, 7)) + 0.02 * soft_noise(rng, size, (9, 11))
     height += 0.022 * creases(rng, size)
-    down, across = (np.asarray(g, np.float64) for g in np.gradient(height, 1 / size))
+    down, across = (np.asarray(g, np.float32) for g in np.gradient(height, 1 / size))
     slope_u, slope_v = 0.75 * fabric.folds * across, 0.75 * fabric.folds * down
     if fabric.pattern == "knit":
         rib = np.sin(2 * np.pi * 36 * u)
@@ -150,8 +166,8 @@ def fabric_texture(fabric: Fabric, label: Label = Label.CLOTH, size: int = 256) 
         slope_u, slope_v = slope_u + 0.20 * rib, slope_v + 0.05 * stitch
         worn = worn + 0.10 * np.cos(2 * np.pi * 36 * u) + 0.05 * stitch
     else:
-        slope_u = slope_u + 0.05 * fabric.rough * rng.normal(0, 1, (size, size))
-        slope_v = slope_v + 0.05 * fabric.rough * rng.normal(0, 1, (size, size))
+        slope_u = slope_u + 0.05 * fabric.rough * rough_u
+        slope_v = slope_v + 0.05 * fabric.rough * rough_v
     channels = np.zeros((size, size, 8), np.float32)
     channels[..., :3] = np.clip(albedo * worn[..., None], 0.004, 0.8)
     channels[..., 3], channels[..., 4] = np.clip(slope_u, -0.9, 0.9), np.clip(slope_v, -0.9, 0.9)

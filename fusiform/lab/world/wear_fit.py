@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any, TypeVar
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fusiform.lab.geometry.head import REGIONS, Floats, Head, Ints, at
+from fusiform.lab.geometry.kernel import kernel
+from fusiform.lab.geometry.mesh import tree_of
 from fusiform.lab.world.shapes import unit
 
 Reals = NDArray[np.float64]
@@ -22,6 +23,7 @@ OUTER: tuple[str, ...] = (
     *("scalp", "neck", "torso"),
 )
 FAR = 10.0
+GROUP = 8  # triangles that a ray is tested against together
 
 
 def fingerprint(*arrays: NDArray[Any]) -> bytes:
@@ -58,44 +60,76 @@ def kept(
     return wrap
 
 
-@njit(cache=True, nogil=True)
+@kernel
+def balls(corners: Reals, group: int) -> Reals:
+    """Middle and squared radius (g, 4) of a ball about each `group` triangles (t, 3, 3) in turn."""
+    t = len(corners)
+    out = np.zeros((-(-t // group), 4))
+    for g in range(len(out)):
+        first, last = g * group, min(t, (g + 1) * group)
+        for d in range(3):
+            low, high = np.inf, -np.inf
+            for j in range(first, last):
+                for c in range(3):
+                    low, high = min(low, corners[j, c, d]), max(high, corners[j, c, d])
+            out[g, d] = 0.5 * (low + high)
+        for j in range(first, last):
+            for c in range(3):
+                x, y = corners[j, c, 0] - out[g, 0], corners[j, c, 1] - out[g, 1]
+                z = corners[j, c, 2] - out[g, 2]
+                out[g, 3] = max(out[g, 3], x * x + y * y + z * z)
+        out[g, 3] = out[g, 3] * 1.0001 + 1e-12
+    return out
+
+
+@kernel
 def cast(starts: Reals, rays: Reals, corners: Reals, far: float) -> Reals:
-    """Greatest distance (k,) below `far` at which each ray meets a triangle (t, 3, 3), -1 if none
-    (Moller and Trumbore 1997)."""
+    """Greatest distance (k,) below `far` at which each unit ray meets a triangle (t, 3, 3), -1 if
+    none (Moller and Trumbore 1997); fast where triangles that follow each other are neighbours."""
     k, t = len(starts), len(corners)
     out = np.full(k, -1.0)
     e1 = corners[:, 1] - corners[:, 0]
     e2 = corners[:, 2] - corners[:, 0]
+    around = balls(corners, GROUP)
     for i in range(k):
         ox, oy, oz = starts[i, 0], starts[i, 1], starts[i, 2]
         dx, dy, dz = rays[i, 0], rays[i, 1], rays[i, 2]
-        for j in range(t):
-            px = dy * e2[j, 2] - dz * e2[j, 1]
-            py = dz * e2[j, 0] - dx * e2[j, 2]
-            pz = dx * e2[j, 1] - dy * e2[j, 0]
-            det = e1[j, 0] * px + e1[j, 1] * py + e1[j, 2] * pz
-            if abs(det) < 1e-14:
+        for g in range(len(around)):
+            x, y, z = around[g, 0] - ox, around[g, 1] - oy, around[g, 2] - oz
+            ahead = x * dx + y * dy + z * dz
+            if x * x + y * y + z * z - ahead * ahead > around[g, 3]:
                 continue
-            sx, sy, sz = ox - corners[j, 0, 0], oy - corners[j, 0, 1], oz - corners[j, 0, 2]
-            u = (sx * px + sy * py + sz * pz) / det
-            if u < -1e-6 or u > 1.000001:
-                continue
-            qx = sy * e1[j, 2] - sz * e1[j, 1]
-            qy = sz * e1[j, 0] - sx * e1[j, 2]
-            qz = sx * e1[j, 1] - sy * e1[j, 0]
-            v = (dx * qx + dy * qy + dz * qz) / det
-            if v < -1e-6 or u + v > 1.000001:
-                continue
-            d = (e2[j, 0] * qx + e2[j, 1] * qy + e2[j, 2] * qz) / det
-            if max(out[i], 0.0) < d < far:
-                out[i] = d
+            for j in range(g * GROUP, min(t, (g + 1) * GROUP)):
+                px = dy * e2[j, 2] - dz * e2[j, 1]
+                py = dz * e2[j, 0] - dx * e2[j, 2]
+                pz = dx * e2[j, 1] - dy * e2[j, 0]
+                det = e1[j, 0] * px + e1[j, 1] * py + e1[j, 2] * pz
+                if abs(det) < 1e-14:
+                    continue
+                sx, sy, sz = ox - corners[j, 0, 0], oy - corners[j, 0, 1], oz - corners[j, 0, 2]
+                u = (sx * px + sy * py + sz * pz) / det
+                if u < -1e-6 or u > 1.000001:
+                    continue
+                qx = sy * e1[j, 2] - sz * e1[j, 1]
+                qy = sz * e1[j, 0] - sx * e1[j, 2]
+                qz = sx * e1[j, 1] - sy * e1[j, 0]
+                v = (dx * qx + dy * qy + dz * qz) / det
+                if v < -1e-6 or u + v > 1.000001:
+                    continue
+                d = (e2[j, 0] * qx + e2[j, 1] * qy + e2[j, 2] * qz) / det
+                if max(out[i], 0.0) < d < far:
+                    out[i] = d
     return out
 
 
+@lru_cache(maxsize=16)
 def skin_of(head: Head, names: tuple[str, ...] = OUTER) -> Ints:
-    """Triangles (k, 3) of the regions called `names`."""
+    """Triangles (k, 3) of the regions called `names`, neighbours on the mean head together."""
     wanted = [REGIONS.index(name) for name in names]
-    return head.triangles[np.isin(head.region, wanted)]
+    triangles = head.triangles[np.isin(head.region, wanted)]
+    found: Ints = np.ascontiguousarray(triangles[tree_of(head.mean, triangles).order])
+    found.setflags(write=False)
+    return found
 
 
 def reach(

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fusiform.core.errors import ChoiceError
 from fusiform.lab.geometry.head import Floats, Ints
-from fusiform.lab.geometry.scene import Label, Material, Surface, Texture
+from fusiform.lab.geometry.kernel import kernel
+from fusiform.lab.geometry.scene import Label, Material, Surface
 from fusiform.lab.world.shapes import Mesh, rigid, tangents, unit, vertex_normals
+from fusiform.lab.world.wear_fabric import Fabric, fabric_texture
 
 FOLLOWS = ("skull", "jaw", "torso")
 NEIGHBOURS = 4
@@ -24,7 +25,8 @@ class Piece:
 
     It moves with the rigid transform `follow` (one of FOLLOWS); where `skin` is given ((V, k)
     indices of skin vertices and weights (V, k)), it is also carried along by whatever that skin
-    does beyond the rigid movement. The rest as in `Surface`.
+    does beyond the rigid movement. `fabric`: what it is made of, None: of one colour. The rest as
+    in `Surface`.
     """
 
     part: str
@@ -36,7 +38,7 @@ class Piece:
     material: Material
     follow: str = "skull"
     skin: tuple[Ints, Floats] | None = None
-    texture: Texture | None = None
+    fabric: Fabric | None = None
     gloss: tuple[float, float] = (0.3, 0.5)
     cover: float = 1.0
 
@@ -49,7 +51,7 @@ def piece(
     material: Material = Material.CLOTH,
     follow: str = "skull",
     openness: NDArray[np.floating] | float = 1.0,
-    texture: Texture | None = None,
+    fabric: Fabric | None = None,
     gloss: tuple[float, float] = (0.3, 0.5),
     cover: float = 1.0,
     skin: tuple[Ints, Floats] | None = None,
@@ -70,7 +72,7 @@ def piece(
         material,
         follow,
         skin,
-        texture,
+        fabric,
         gloss,
         cover,
     )
@@ -81,14 +83,31 @@ def clinging(
 ) -> tuple[Ints, Floats]:
     """The NEIGHBOURS skin vertices nearest to each vertex of `mesh`, out of `chosen` (c,), as
     indices (V, k) and weights (V, k) that fall with the square of the distance, sum 1."""
-    where = rest[chosen].astype(np.float32)
-    p = mesh.vertices
-    apart = (p * p).sum(1)[:, None] + (where * where).sum(1)[None] - 2 * p @ where.T
-    near = np.argpartition(apart, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
-    near = np.sort(near, axis=1)
-    weight = 1 / (np.maximum(np.take_along_axis(apart, near, 1), 0) + 1e-5)
+    near, apart = closest(mesh.vertices, rest[chosen].astype(np.float32), NEIGHBOURS)
+    weight = 1 / (apart + 1e-5)
     weight /= weight.sum(1, keepdims=True)
     return chosen[near].astype(np.int32), weight.astype(np.float32)
+
+
+@kernel
+def closest(points: Floats, places: Floats, count: int) -> tuple[Ints, Floats]:
+    """The `count` of `places` (c, 3) nearest to each of `points` (n, 3), nearest first, and their
+    squared distances (n, count)."""
+    near = np.zeros((len(points), count), np.int32)
+    apart = np.full((len(points), count), np.inf, np.float32)
+    for i in range(len(points)):
+        x, y, z = points[i, 0], points[i, 1], points[i, 2]
+        for j in range(len(places)):
+            dx, dy, dz = places[j, 0] - x, places[j, 1] - y, places[j, 2] - z
+            gap = dx * dx + dy * dy + dz * dz
+            if gap >= apart[i, count - 1]:
+                continue
+            k = count - 1
+            while k > 0 and apart[i, k - 1] > gap:
+                apart[i, k], near[i, k] = apart[i, k - 1], near[i, k - 1]
+                k -= 1
+            apart[i, k], near[i, k] = gap, j
+    return near, apart
 
 
 def settle(rest: Floats, posed: Floats, chosen: NDArray[np.signedinteger[Any]]) -> Floats:
@@ -97,7 +116,7 @@ def settle(rest: Floats, posed: Floats, chosen: NDArray[np.signedinteger[Any]]) 
     return np.concatenate([turn, shift[:, None]], 1).astype(np.float32)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def moved_along(
     vertices: Floats,
     index: Ints,
@@ -129,9 +148,14 @@ def moved_along(
 
 
 def place(
-    item: Piece, rest: Floats, posed: Floats, transforms: dict[str, NDArray[np.floating]]
+    item: Piece,
+    rest: Floats,
+    posed: Floats,
+    transforms: dict[str, NDArray[np.floating]],
+    texels: int = 256,
 ) -> Surface:
-    """`item` on the posed person; transforms: name of FOLLOWS to (3, 4)."""
+    """`item` on the posed person; transforms: name of FOLLOWS to (3, 4); `texels` along a side of
+    its cloth's texture."""
     matrix = np.asarray(transforms[item.follow], np.float32)
     turn, shift = np.ascontiguousarray(matrix[:, :3]), np.ascontiguousarray(matrix[:, 3])
     normals, along = item.mesh.normals @ turn.T, item.tangents @ turn.T
@@ -143,6 +167,7 @@ def place(
             change = vertex_normals(vertices, item.mesh.triangles)
             change -= vertex_normals(item.mesh.vertices, item.mesh.triangles) @ turn.T
             normals = unit(normals + change).astype(np.float32)
+    cloth = item.fabric
     return Surface(
         part=item.part,
         material=item.material,
@@ -154,7 +179,7 @@ def place(
         tint=item.tint,
         openness=item.openness,
         label=item.label,
-        texture=item.texture,
+        texture=None if cloth is None else fabric_texture(cloth, item.label, texels),
         gloss=item.gloss,
         cover=item.cover,
         casts_shadow=item.cover >= 0.5,

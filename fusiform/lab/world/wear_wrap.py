@@ -9,7 +9,7 @@ from fusiform.lab.geometry.head import REGIONS, Floats, Head, Ints
 from fusiform.lab.geometry.scene import Label
 from fusiform.lab.world.shapes import Mesh, grid, unit, vertex_normals
 from fusiform.lab.world.wear_cut import cut, shell
-from fusiform.lab.world.wear_fabric import Fabric, fabric_texture
+from fusiform.lab.world.wear_fabric import Fabric
 from fusiform.lab.world.wear_fit import landmarks, reach, region_points
 from fusiform.lab.world.wear_piece import Piece, clinging, piece
 
@@ -115,17 +115,16 @@ def wrap_pieces(
     kind: str, fabric: Fabric, low: float, head: Head, rest: Floats
 ) -> tuple[Piece, ...]:
     """A headscarf (with its drape over the shoulders) or a hood."""
-    texture = fabric_texture(fabric, Label.HAT)
     mesh = bag(kind, head, rest, 0.6 * low)
     wanted = [REGIONS.index(n) for n in ("face", "scalp", "neck")]
     chosen = np.unique(head.triangles[np.isin(head.region, wanted)])
     white = np.ones(3)
-    first = piece(kind, mesh, white, Label.HAT, openness=0.9, texture=texture,
+    first = piece(kind, mesh, white, Label.HAT, openness=0.9, fabric=fabric,
                   skin=clinging(mesh, rest, chosen))  # fmt: skip
     cape, carried = drape(head, rest, low)
     shade = np.clip(0.45 + 6 * (landmarks(head, rest)[8, 1] - cape.vertices[:, 1]), 0.35, 0.92)
     second = piece(f"{kind} drape", cape, white, Label.HAT if kind == "headscarf" else Label.CLOTH,
-                   follow="torso", openness=shade, texture=texture, skin=carried)  # fmt: skip
+                   follow="torso", openness=shade, fabric=fabric, skin=carried)  # fmt: skip
     return first, second
 
 

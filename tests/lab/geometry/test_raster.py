@@ -7,7 +7,19 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from fusiform.lab.geometry.camera import look_at, project
-from fusiform.lab.geometry.raster import FAR_OFF, GRID, NEAR, canvas, fill, see, snap, weights
+from fusiform.lab.geometry.raster import (
+    FAR_OFF,
+    GRID,
+    MANY,
+    NEAR,
+    TILE,
+    canvas,
+    farthest,
+    fill,
+    see,
+    snap,
+    weights,
+)
 from fusiform.lab.geometry.scene import Camera
 
 Array = NDArray[np.float64]
@@ -47,6 +59,32 @@ def literal(placed: Array, triangle: list[int]) -> tuple[NDArray[np.bool_], Arra
                 inside[y, x] = True
                 depth[y, x] = sum(v * k for v, k in zip(values, keys, strict=True)) / sum(values)
     return inside, depth
+
+
+def test_hidden_triangles_are_skipped_without_a_trace() -> None:
+    """A crowd behind and through a wall, as one crowd and in portions too small to be looked at."""
+    rng = np.random.default_rng(6)
+    crowd = rng.uniform(-2, SIZE, (2 * MANY, 1, 2)) + rng.normal(0, 2, (2 * MANY, 3, 2))
+    keys = np.repeat(rng.uniform(-1.001, -0.5, 2 * MANY), 3)
+    placed = screen(crowd.reshape(-1, 2), keys)
+    triangles = np.arange(6 * MANY, dtype=np.int32).reshape(-1, 3)
+    wall = screen(np.array([[-1, -1], [3 * SIZE, -1], [-1, 1.5 * SIZE]]), -1.0)
+    ids, depth = drawn(wall, [[0, 1, 2]], 9 * MANY)
+    whole, parts = (ids.copy(), depth.copy()), (ids.copy(), depth.copy())
+    fill(placed, triangles, 0, *whole)
+    for first in range(0, 2 * MANY, MANY // 2):
+        fill(placed, triangles[first : first + MANY // 2], first, *parts)
+    assert (whole[0] == parts[0]).all()
+    assert (whole[1] == parts[1]).all()
+    assert 0.02 < (whole[0] == 9 * MANY).mean() < 0.98
+
+
+def test_tiles_know_their_farthest_sample() -> None:
+    keys = np.random.default_rng(2).random((2 * TILE + 3, TILE + 1)).astype(np.float32)
+    tiles = farthest(keys)
+    assert tiles.shape == (3, 2)
+    assert tiles[1, 0] == keys[TILE : 2 * TILE, :TILE].max()
+    assert tiles[2, 1] == keys[2 * TILE :, TILE:].max()
 
 
 def test_a_soup_of_triangles_is_drawn_as_the_literal_loop_draws_it() -> None:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import nnls
 from scipy.spatial.transform import Rotation
 
 from fusiform.core.errors import ChoiceError
@@ -78,17 +77,6 @@ def test_basis_is_independent_and_the_rest_is_made_of_it() -> None:
     parted = faces.to_action_units(faces.from_action_units({"27": 1.0}))
     assert parted["26"] == pytest.approx(1.0, abs=1e-5)
     assert not faces.MADE_OF_OTHERS & parted.keys()
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.integers(0, 10_000))
-def test_inverse_is_scipys_non_negative_least_squares(seed: int) -> None:
-    face = rng(seed, "nnls").random(52) ** 3
-    ours = faces._non_negative(BASIS_SHAPES.T, face)
-    theirs, residual = nnls(BASIS_SHAPES.T, face)
-    assert ours.min() >= 0
-    assert np.linalg.norm(BASIS_SHAPES.T @ ours - face) <= residual + 1e-8
-    assert ours == pytest.approx(theirs, abs=1e-6)
 
 
 def test_sides_of_a_unit_add_up_to_the_whole() -> None:

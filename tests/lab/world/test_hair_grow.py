@@ -50,7 +50,7 @@ def arc(points: np.ndarray) -> np.ndarray:
 
 
 def test_budget_is_as_promised() -> None:
-    for detail, count, pieces in ((112, 2500, 6), (256, 6000, 8), (512, 14000, 12)):
+    for detail, count, pieces in ((112, 1100, 5), (256, 3000, 6), (512, 14000, 12)):
         assert budget(detail) == (count, pieces)
     with pytest.raises(ChoiceError, match="detail"):
         budget(4)
@@ -244,7 +244,7 @@ def test_curls_bend() -> None:
         d /= np.maximum(np.linalg.norm(d, axis=2, keepdims=True), 1e-9)
         return float(np.arccos(np.clip((d[:, 1:] * d[:, :-1]).sum(2), -1, 1)).mean())
 
-    straight, curly = strands("ponytail", curl=0.0), strands("long_curly", curl=0.75)
+    straight, curly = strands("ponytail", 256, curl=0.0), strands("long_curly", 256, curl=0.75)
     assert turning(curly.points) > 2 * turning(straight.points)
 
 

@@ -15,7 +15,7 @@ from fusiform.lab.geometry.head import REGIONS, Head
 from fusiform.lab.geometry.scene import Label, Texture
 from fusiform.lab.world.atlas import Atlas, atlas
 from fusiform.lab.world.skin import Patch, Skin, sample_skin
-from fusiform.lab.world.skin_bake import Roots, bake
+from fusiform.lab.world.skin_bake import Roots, bake, bare
 from fusiform.lab.world.skin_colour import lab
 from fusiform.lab.world.skin_zones import Z, zones
 from fusiform.lab.world.traits import Traits
@@ -231,3 +231,14 @@ def test_patches(head: Head, melanin: float, blood: float, lighter: bool) -> Non
 def test_wrong_age(head: Head, skin: Skin, age: float) -> None:
     with pytest.raises(ChoiceError, match="age"):
         bake(head, skin, age, size=32)
+
+
+def test_another_day_starts_from_the_same_skin(head: Head, skin: Skin, texture: Texture) -> None:
+    """Stubble and make-up are laid on a copy: the kept skin stays as it was."""
+    before = bare(head, skin, 30, (), SIZE)
+    hairy = bake(head, skin, 30, None, None, Roots(stubble=1, scalp=1), SIZE)
+    assert not np.array_equal(hairy.channels, texture.channels)
+    assert bare(head, skin, 30, (), SIZE) is before
+    assert np.array_equal(bake(head, skin, 30, size=SIZE).channels, texture.channels)
+    with pytest.raises(ValueError, match="read-only"):
+        before[0] = 0

@@ -13,7 +13,7 @@ from fusiform.lab.world.hands import Occluder, sample_occluder
 from fusiform.lab.world.hats import Hat, sample_hat
 from fusiform.lab.world.jewellery import Jewellery
 from fusiform.lab.world.masks import Mask, sample_mask
-from fusiform.lab.world.shapes import about_y
+from fusiform.lab.world.shapes import about_y, sphere
 from fusiform.lab.world.traits import Traits
 from fusiform.lab.world.wear import (
     Shares,
@@ -26,7 +26,7 @@ from fusiform.lab.world.wear import (
     skin_tone,
 )
 from fusiform.lab.world.wear_fabric import PATTERNS, Fabric, fabric_texture, sample_fabric
-from fusiform.lab.world.wear_piece import settle
+from fusiform.lab.world.wear_piece import clinging, settle
 
 STILL = np.eye(4, dtype=np.float32)[:3]
 SOMEBODY = Traits((0.3, 0.3, 0.4), 0.5, 35)
@@ -202,3 +202,15 @@ def test_occluder_and_fabric_samplers_repeat():
     assert sample_occluder(rng(1), tone) == sample_occluder(rng(1), tone)
     assert sample_fabric(rng(2)) == sample_fabric(rng(2))
     assert {sample_fabric(rng(2, i)).pattern for i in range(200)} == set(PATTERNS)
+
+
+def test_clinging_finds_the_nearest_skin(head):
+    """Against all distances, sorted."""
+    chosen = np.arange(0, len(head.mean), 7)
+    mesh = sphere(0.09, 6, 8)
+    index, weight = clinging(mesh, head.mean, chosen)
+    apart = ((mesh.vertices[:, None].astype(np.float64) - head.mean[chosen][None]) ** 2).sum(-1)
+    order = np.argsort(apart, axis=1)[:, :4]
+    assert (index == chosen[order]).all()
+    near = np.take_along_axis(apart, order, 1) + 1e-5
+    assert weight == pytest.approx((1 / near) / (1 / near).sum(1, keepdims=True), rel=1e-3)

@@ -14,6 +14,7 @@ from fusiform.lab.geometry.head import REGIONS
 from fusiform.lab.world.shapes import about_y, sphere
 from fusiform.lab.world.wear_fit import (
     OUTER,
+    balls,
     cast,
     fingerprint,
     kept,
@@ -38,6 +39,16 @@ def test_rays_out_of_a_ball_are_as_long_as_its_radius():
     rays /= np.linalg.norm(rays, axis=1, keepdims=True)
     far = cast(np.zeros((200, 3)), rays, mesh.vertices[mesh.triangles].astype(np.float64), 1.0)
     assert far == pytest.approx(np.full(200, 0.1), rel=2e-3)
+
+
+@pytest.mark.parametrize("group", [1, 3, 8])
+def test_balls_hold_their_triangles(group):
+    corners = rng(4).normal(size=(20, 3, 3))
+    around = balls(corners, group)
+    assert len(around) == -(-20 // group)
+    for i, ball in enumerate(around):
+        apart = ((corners[i * group : (i + 1) * group] - ball[:3]) ** 2).sum(-1)
+        assert apart.max() <= ball[3] <= 1.001 * apart.max() + 1e-9
 
 
 @settings(max_examples=30, deadline=None)
@@ -70,6 +81,8 @@ def test_outer_skin_has_no_mouth_nor_sockets(head):
     assert set(OUTER) == set(REGIONS) - inner
     parts = [len(skin_of(head, (name,))) for name in OUTER]
     assert sum(parts) == len(skin_of(head))
+    wanted = np.isin(head.region, [REGIONS.index(name) for name in OUTER])
+    assert sorted(map(tuple, skin_of(head))) == sorted(map(tuple, head.triangles[wanted]))
 
 
 def test_reach_keeps_the_shape_of_its_arguments(head):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from fusiform.lab.geometry.kernel import kernel
 from fusiform.lab.geometry.mesh import Doubles, Floats, Ints, vertex_normals
 from fusiform.lab.geometry.raster import canvas, fill, snap
 
@@ -60,7 +60,7 @@ def frame(towards: Doubles) -> Doubles:
     return np.stack([side, np.cross(towards, side), towards])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def compare(keys: Floats, placed: Doubles, slack: float) -> Doubles:
     """1 where a placed point (n, 3) is not behind the map's surface by more than `slack`."""
     out = np.ones(len(placed))
