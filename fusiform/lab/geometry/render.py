@@ -82,7 +82,7 @@ def render(scene: Scene, samples: int = 2) -> Frame:
     centre = draw(scene, screens, opaque, 1)
     fine = centre if samples == 1 else draw(scene, screens, opaque, samples)
     light = lights(scene, centre.keys)
-    radiance = np.repeat(np.repeat(scene.background, samples, 0), samples, 1).astype(np.float32)
+    radiance = spread(plain(scene.background, np.float32), samples)
     shade_layer(scene, fine, light, samples, radiance.reshape(-1, 3))
     covered = fine.ids >= 0
     pane = None
@@ -283,6 +283,19 @@ def add_lenses(
         first = layer.firsts[which]
         here = (layer.ids >= first) & (layer.ids < first + len(scene.surfaces[i].triangles))
         radiance[here] = (1 - np.float32(scene.surfaces[i].cover)) * radiance[here] + own[here]
+
+
+@kernel
+def spread(image: Floats, samples: int) -> Floats:
+    """Each pixel of `image` (h, w, 3) as a block of `samples` x `samples`."""
+    high, wide = image.shape[:2]
+    out = np.empty((high * samples, wide * samples, 3), np.float32)
+    for y in range(high * samples):
+        for x in range(wide):
+            for i in range(x * samples, (x + 1) * samples):
+                for c in range(3):
+                    out[y, i, c] = image[y // samples, x, c]
+    return out
 
 
 @kernel

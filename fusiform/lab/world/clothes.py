@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusiform.core.errors import ChoiceError
-from fusiform.lab.geometry.head import REGIONS, Floats, Head, Ints
+from fusiform.lab.geometry.head import Floats, Head, Ints
 from fusiform.lab.geometry.scene import Label, Material
 from fusiform.lab.world.shapes import Mesh, cross, grid, sphere, unit, vertex_normals
 from fusiform.lab.world.wear_collar import (
@@ -24,7 +24,7 @@ from fusiform.lab.world.wear_collar import (
 )
 from fusiform.lab.world.wear_cut import Cut, cut, shell
 from fusiform.lab.world.wear_fabric import DYES, Fabric, sample_dye, sample_fabric
-from fusiform.lab.world.wear_fit import kept, reach
+from fusiform.lab.world.wear_fit import kept, reach, skin_of, skin_vertices
 from fusiform.lab.world.wear_piece import Piece, clinging, piece
 
 Reals = NDArray[np.float64]
@@ -119,8 +119,7 @@ def torso_openness(points: NDArray[np.floating], neck: Neck) -> Floats:
 
 def torso_part(head: Head, field: Reals) -> Cut:
     """The part of neck and torso below a neckline."""
-    wanted = [REGIONS.index("torso"), REGIONS.index("neck")]
-    return cut(head.triangles[np.isin(head.region, wanted)], field)
+    return cut(skin_of(head, ("neck", "torso")), field)
 
 
 def body(
@@ -173,9 +172,7 @@ def edge_frames(main: Piece, part: Cut, count: int) -> tuple[Reals, Reals, Reals
 
 def cling_torso(mesh: Mesh, head: Head, rest: Floats) -> tuple[Ints, Floats]:
     """What clothes near the neck are carried by: the skin of neck and torso."""
-    wanted = [REGIONS.index("torso"), REGIONS.index("neck")]
-    chosen = np.unique(head.triangles[np.isin(head.region, wanted)])
-    return clinging(mesh, rest, chosen)
+    return clinging(mesh, rest, skin_vertices(head, ("neck", "torso")))
 
 
 def trim(

@@ -182,17 +182,17 @@ def texture_tangents(vertices: Floats, triangles: Ints, uv: Floats, uv_triangles
 def texture_size(size: int) -> int:
     """Side of the skin's texture for pictures of `size`: about three texels to two pixels where the
     face fills most of the picture."""
-    return 192 if size <= 144 else 384 if size <= 320 else 1024
+    return 192 if size <= 144 else 352 if size <= 320 else 1024
 
 
 def cloth_size(size: int) -> int:
     """Side of the textures of cloth."""
-    return 96 if size <= 144 else 192 if size <= 320 else 384
+    return 96 if size <= 144 else 160 if size <= 320 else 384
 
 
 def iris(shot: Shot) -> int:
     """Side of the eyes' texture."""
-    return 64 if shot.size <= 144 else 128 if shot.size <= 320 else 256
+    return 48 if shot.size <= 144 else 96 if shot.size <= 320 else 256
 
 
 def worn(expression: Floats) -> tuple[tuple[str, float], ...]:

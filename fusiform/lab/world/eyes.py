@@ -242,7 +242,7 @@ def eye_surfaces(
     the line through the middle of the pupil (the visual axis lies about 5 degrees off it); size of
     the texture; that of the mesh goes with it.
     """
-    columns = 20 if size <= 64 else COLUMNS
+    columns = 20 if size <= 48 else 30 if size <= 96 else COLUMNS
     angles = np.zeros((2, 2)) if gaze is None else np.asarray(gaze)
     made = []
     for side in (0, 1):

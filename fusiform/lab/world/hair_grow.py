@@ -71,13 +71,13 @@ class Grown:
 def budget(detail: float) -> tuple[int, int]:
     """Strands on a full scalp and pieces per strand for a picture `detail` pixels high.
 
-    112 px: 1100 of 5; 256 px: 3000 of 6; 512 px: 14000 of 12. Raises ChoiceError below 8 px.
+    112 px: 1100 of 5; 256 px: 2700 of 6; 512 px: 14000 of 12. Raises ChoiceError below 8 px.
     """
     if detail < 8:
         raise ChoiceError("detail", "at least 8 pixels", detail)
     size = np.log(np.clip(detail, 48, 1024))
     known = np.log([48, 112, 256, 512, 1024])
-    strands = np.exp(np.interp(size, known, np.log([700, 1100, 3000, 14000, 22000])))
+    strands = np.exp(np.interp(size, known, np.log([700, 1100, 2700, 14000, 22000])))
     return round(float(strands)), round(float(np.interp(size, known, [4, 5, 6, 12, 16])))
 
 

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusiform.core.errors import ChoiceError
-from fusiform.lab.geometry.head import REGIONS, Floats, Head
+from fusiform.lab.geometry.head import Floats, Head
 from fusiform.lab.geometry.scene import Label, Material
 from fusiform.lab.world.shapes import Mesh, about_y, grid, sphere, unit
 from fusiform.lab.world.wear_fabric import Fabric, sample_fabric
-from fusiform.lab.world.wear_fit import kept, landmarks, reach, region_points
+from fusiform.lab.world.wear_fit import kept, landmarks, reach, region_points, skin_vertices
 from fusiform.lab.world.wear_piece import Piece, piece
 from fusiform.lab.world.wear_wrap import wrap_hides, wrap_pieces
 
@@ -371,8 +371,7 @@ def hides(hat: Hat, head: Head, rest: Floats) -> Floats:
     above = np.clip((y - edge) / 0.006 + 0.5, 0, 1)
     if hat.kind == "headband":
         above = above * np.clip((edge + 0.045 - y) / 0.006, 0, 1)
-    wanted = [REGIONS.index(n) for n in ("scalp", "face", "ear_l", "ear_r", "neck")]
     on = np.zeros(len(rest), bool)
-    on[np.unique(head.triangles[np.isin(head.region, wanted)])] = True
+    on[skin_vertices(head, ("scalp", "face", "ear_l", "ear_r", "neck"))] = True
     hidden: Floats = np.where(on, above, 0.0).astype(np.float32)
     return hidden

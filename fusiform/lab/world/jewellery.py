@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusiform.core.errors import ChoiceError
-from fusiform.lab.geometry.head import REGIONS, Floats, Head
+from fusiform.lab.geometry.head import Floats, Head
 from fusiform.lab.geometry.scene import Label, Material
 from fusiform.lab.world.shapes import Mesh, join, shifted, sphere, spline, tube, unit
 from fusiform.lab.world.wear_collar import neck_of
 from fusiform.lab.world.wear_fabric import Colour
-from fusiform.lab.world.wear_fit import kept, landmarks, reach, region_points
+from fusiform.lab.world.wear_fit import kept, landmarks, reach, region_points, skin_vertices
 from fusiform.lab.world.wear_piece import Piece, clinging, piece
 
 Reals = NDArray[np.float64]
@@ -140,8 +140,7 @@ def necklace(work: Jewellery, head: Head, rest: Floats) -> list[Piece]:
         thick = 0.0007 + 0.0008 * work.size
         link = thick * (1 + 0.35 * (np.arange(112) % 2))
         mesh, colour, gloss = tube(curve, link, 6, closed=True), work.metal, (0.95, 0.25)
-    names = [REGIONS.index(n) for n in ("neck", "torso")]
-    chosen = np.unique(head.triangles[np.isin(head.region, names)])
+    chosen = skin_vertices(head, ("neck", "torso"))
     made = [piece("necklace", mesh, colour, Label.NECKLACE, Material.GLOSS, "torso", gloss=gloss,
                   skin=clinging(mesh, rest, chosen))]  # fmt: skip
     if work.necklace == "pendant":

@@ -34,7 +34,8 @@ from numpy.typing import NDArray
 
 from fusiform.core.seeds import rng
 from fusiform.lab.geometry.camera import euler, project, to_six
-from fusiform.lab.geometry.head import Floats, Head, at, load_head
+from fusiform.lab.geometry.head import Floats, Head, Ints, at, load_head
+from fusiform.lab.geometry.kernel import kernel
 from fusiform.lab.geometry.mesh import vertex_normals
 from fusiform.lab.geometry.render import render
 from fusiform.lab.geometry.scene import Bytes, Camera, Frame, Label, Material, Scene
@@ -238,17 +239,37 @@ def numbers(head: Head, made: Composed) -> dict[str, NDArray[Any]]:
 
 def pixel_maps(head: Head, frame: Frame) -> dict[str, NDArray[Any]]:
     """The arrays per pixel."""
-    skin = frame.surface == 0
+    uv, triangle, barycentric = on_skin(
+        frame.surface, frame.uv, frame.buffers.triangle, frame.buffers.barycentric
+    )
     return {
         "parsing": frame.label,
         "depth": frame.buffers.depth,
         "normals": frame.normal.astype(np.float16),
-        "uv": np.where(skin[..., None], frame.uv, np.float32(np.nan)),
+        "uv": uv,
         "albedo": frame.albedo.astype(np.float16),
-        "triangle": np.where(skin, frame.buffers.triangle, -1).astype(np.int32),
-        "barycentric": np.where(skin[..., None], frame.buffers.barycentric, 0).astype(np.float32),
+        "triangle": triangle,
+        "barycentric": barycentric,
         "alpha": frame.alpha.astype(np.float16),
     }
+
+
+@kernel
+def on_skin(
+    surface: Ints, uv: Floats, triangle: Ints, barycentric: Floats
+) -> tuple[Floats, Ints, Floats]:
+    """Coordinates (h, w, 2), triangle (h, w) and weights (h, w, 3) where the skin is seen; nan, -1
+    and 0 elsewhere."""
+    places, ids, weights = np.empty_like(uv), np.empty_like(triangle), np.empty_like(barycentric)
+    for y in range(surface.shape[0]):
+        for x in range(surface.shape[1]):
+            skin = surface[y, x] == 0
+            ids[y, x] = triangle[y, x] if skin else -1
+            for c in range(2):
+                places[y, x, c] = uv[y, x, c] if skin else np.nan
+            for c in range(3):
+                weights[y, x, c] = barycentric[y, x, c] if skin else 0.0
+    return places, ids, weights
 
 
 def facts(

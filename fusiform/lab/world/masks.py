@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusiform.core.errors import ChoiceError
-from fusiform.lab.geometry.head import REGIONS, Floats, Head, Ints
+from fusiform.lab.geometry.head import Floats, Head, Ints
 from fusiform.lab.geometry.scene import Label
 from fusiform.lab.world.shapes import Mesh, grid, spline, tube, unit
 from fusiform.lab.world.wear_fabric import Colour, Fabric, sample_dye, sample_fabric
-from fusiform.lab.world.wear_fit import kept, landmarks, reach, region_points
+from fusiform.lab.world.wear_fit import kept, landmarks, reach, region_points, skin_vertices
 from fusiform.lab.world.wear_piece import Piece, clinging, piece
 
 Reals = NDArray[np.float64]
@@ -22,6 +22,7 @@ SHARES = (0.42, 0.2, 0.18, 0.08, 0.12)
 BLUE: Colour = (0.26, 0.47, 0.60)
 WHITE: Colour = (0.66, 0.66, 0.64)
 BLACK: Colour = (0.02, 0.02, 0.022)
+LOWER = ("face", "nose", "upper_lip", "lower_lip", "neck")
 SKIN = ("face", "nose", "upper_lip", "lower_lip", "eyelid_l", "eyelid_r", "neck")
 FLEECE = Fabric(colour=BLUE, folds=0.2, rough=0.2)
 COLUMNS, ROWS = 37, 17
@@ -121,9 +122,7 @@ def tent(skin: Reals, out: Reals, lift: Reals, rounds: int = 40) -> Reals:
 
 def carried(mesh: Mesh, head: Head, rest: Floats) -> tuple[Ints, Floats]:
     """The skin of the lower face and neck, which moves what lies on it."""
-    names = [REGIONS.index(n) for n in ("face", "nose", "upper_lip", "lower_lip", "neck")]
-    chosen = np.unique(head.triangles[np.isin(head.region, names)])
-    return clinging(mesh, rest, chosen)
+    return clinging(mesh, rest, skin_vertices(head, LOWER))
 
 
 def face_mask(mask: Mask, head: Head, rest: Floats) -> list[Piece]:
@@ -284,8 +283,7 @@ def mask_hides(mask: Mask, head: Head, rest: Floats) -> Floats:
     top = p[33, 1] + 0.004 if mask.kind != "scarf" else p[8, 1] + 0.058
     low = p[8, 1] - (0.05 if mask.kind in ("gaiter", "scarf") else 0.012)
     back = -1.0 if mask.kind in ("gaiter", "scarf") else float(p[[3, 13], 2].mean())
-    names = [REGIONS.index(n) for n in ("face", "nose", "upper_lip", "lower_lip", "neck")]
-    on = np.unique(head.triangles[np.isin(head.region, names)])
+    on = skin_vertices(head, LOWER)
     _x, y, z = (rest[on, k].astype(np.float64) for k in range(3))
     inside = np.minimum(np.minimum(top - y, y - low), z - back) / 0.004
     hidden[on] = np.clip(inside, 0, 1)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fusiform.lab.geometry.head import REGIONS, Floats, Head
+from fusiform.lab.geometry.head import Floats, Head
 from fusiform.lab.world.shapes import Mesh, grid, sphere, spline, sweep, tube, unit, vertex_normals
-from fusiform.lab.world.wear_fit import landmarks, reach
+from fusiform.lab.world.wear_fit import landmarks, reach, skin_vertices
 
 Reals = NDArray[np.float64]
 
@@ -30,10 +30,9 @@ class Neck:
 
 def neck_of(head: Head, rest: Floats) -> Neck:
     """Where the neck meets the torso."""
-    regions = [
-        np.unique(head.triangles[head.region == REGIONS.index(r)]) for r in ("neck", "torso")
-    ]
-    ring = rest[np.intersect1d(regions[0], regions[1])].astype(np.float64)
+    ring = rest[
+        np.intersect1d(skin_vertices(head, ("neck",)), skin_vertices(head, ("torso",)))
+    ].astype(np.float64)
     width = np.ptp(ring[:, 0])
     middle = ring[np.abs(ring[:, 0]) < 0.15 * width]
     split = (middle[:, 2].min() + middle[:, 2].max()) / 2

@@ -132,6 +132,14 @@ def skin_of(head: Head, names: tuple[str, ...] = OUTER) -> Ints:
     return found
 
 
+@lru_cache(maxsize=16)
+def skin_vertices(head: Head, names: tuple[str, ...] = OUTER) -> Ints:
+    """The vertices (k,) of the regions called `names`, rising."""
+    found = np.unique(skin_of(head, names)).astype(np.int32)
+    found.setflags(write=False)
+    return found
+
+
 def reach(
     head: Head,
     rest: Floats,
@@ -157,7 +165,7 @@ def landmarks(head: Head, vertices: Floats) -> Reals:
 
 def region_points(head: Head, rest: Floats, *names: str) -> Reals:
     """The vertices (k, 3) of the regions called `names`."""
-    return rest[np.unique(skin_of(head, names))].astype(np.float64)
+    return rest[skin_vertices(head, names)].astype(np.float64)
 
 
 def moved_by(transform: NDArray[np.floating], points: NDArray[np.floating]) -> Floats:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fusiform.lab.geometry.head import REGIONS, Floats, Head, Ints
+from fusiform.lab.geometry.head import Floats, Head, Ints
 from fusiform.lab.geometry.scene import Label
 from fusiform.lab.world.shapes import Mesh, grid, unit, vertex_normals
 from fusiform.lab.world.wear_cut import cut, shell
 from fusiform.lab.world.wear_fabric import Fabric
-from fusiform.lab.world.wear_fit import landmarks, reach, region_points
+from fusiform.lab.world.wear_fit import landmarks, reach, region_points, skin_of, skin_vertices
 from fusiform.lab.world.wear_piece import Piece, clinging, piece
 
 Reals = NDArray[np.float64]
@@ -96,9 +96,7 @@ def drape(head: Head, rest: Floats, low: float) -> tuple[Mesh, tuple[Ints, Float
     p = landmarks(head, rest)
     x, y, _z = (rest[:, k].astype(np.float64) for k in range(3))
     hem = p[8, 1] - 0.19 - low + 0.55 * np.maximum(np.abs(x) - 0.05, 0) ** 1.2
-    names = [REGIONS.index("torso"), REGIONS.index("neck")]
-    triangles = head.triangles[np.isin(head.region, names)]
-    part = cut(triangles, y - hem)
+    part = cut(skin_of(head, ("neck", "torso")), y - hem)
     normals = vertex_normals(rest, head.triangles)
     base = part.carry(rest)
     down = np.clip((p[8, 1] - base[:, 1]) / 0.06, 0, 1)
@@ -116,8 +114,7 @@ def wrap_pieces(
 ) -> tuple[Piece, ...]:
     """A headscarf (with its drape over the shoulders) or a hood."""
     mesh = bag(kind, head, rest, 0.6 * low)
-    wanted = [REGIONS.index(n) for n in ("face", "scalp", "neck")]
-    chosen = np.unique(head.triangles[np.isin(head.region, wanted)])
+    chosen = skin_vertices(head, ("face", "scalp", "neck"))
     white = np.ones(3)
     first = piece(kind, mesh, white, Label.HAT, openness=0.9, fabric=fabric,
                   skin=clinging(mesh, rest, chosen))  # fmt: skip
@@ -131,8 +128,7 @@ def wrap_pieces(
 def wrap_hides(kind: str, head: Head, rest: Floats) -> Floats:
     """Hair (n,) 0..1 that a headscarf or hood hides: all of it, or all but the front's."""
     hidden = np.zeros(len(rest), np.float32)
-    wanted = [REGIONS.index(n) for n in ("scalp", "neck", "ear_l", "ear_r", "face")]
-    hidden[np.unique(head.triangles[np.isin(head.region, wanted)])] = 1
+    hidden[skin_vertices(head, ("scalp", "neck", "ear_l", "ear_r", "face"))] = 1
     if kind == "hood":
         _, edge = opening(head, rest, 1.0, 0.0)
         front = rest[:, 2] - (edge[:, 2].max() - 0.02)

@@ -260,7 +260,7 @@ def test_materials_are_what_they_show():
 
 
 def test_textures_grow_with_the_picture():
-    assert [texture_size(size) for size in (16, 112, 256, 512)] == [192, 192, 384, 1024]
+    assert [texture_size(size) for size in (16, 112, 256, 512)] == [192, 192, 352, 1024]
     assert [iris(Shot(size)) for size in (112, 256, 512)] == [64, 128, 256]
 
 
