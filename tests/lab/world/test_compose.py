@@ -261,7 +261,7 @@ def test_materials_are_what_they_show():
 
 def test_textures_grow_with_the_picture():
     assert [texture_size(size) for size in (16, 112, 256, 512)] == [192, 192, 352, 1024]
-    assert [iris(Shot(size)) for size in (112, 256, 512)] == [64, 128, 256]
+    assert [iris(Shot(size)) for size in (112, 256, 512)] == [48, 96, 256]
 
 
 def test_the_skin_of_a_person_is_baked_once_and_changes_with_age_and_makeup():
