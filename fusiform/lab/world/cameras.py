@@ -16,7 +16,8 @@ Range = tuple[float, float]
 @dataclass(frozen=True)
 class Make:
     """What cameras of a make differ in; ranges are even. `share`: how common. Blurs are in
-    pixels of a picture 112 high. `noise`: log10 of `Sensor.shot`, the read noise goes with it."""
+    pixels of a picture 112 high. `noise`: log10 of `Sensor.shot`, the read noise goes with it.
+    `mosaic`: how often a picture is so little reduced that the colour mosaic shows."""
 
     share: float
     blur: Range
@@ -33,10 +34,10 @@ class Make:
 # Pixels of blur before a colour mosaic, as cameras have it: without, hair glitters in colours.
 OPTICAL_LOW_PASS = 0.6
 MAKES = {
-    "phone": Make(4, (0, 0.8), 0.15, (-5, -3.2), 0.8, (0, 0.7), (0.1, 1.0), (72, 95), (0.5, 0.9)),
-    "reflex": Make(3, (0, 0.7), 0.08, (-5.5, -3.5), 0.6, (0, 0.3), (0, 0.5), (85, 95), (0.4, 0.9)),
-    "webcam": Make(2, (0.2, 1.1), 0.2, (-4, -2.5), 0.8, (0.3, 1), (0, 1.2), (35, 80), (0.7, 1)),
-    "cctv": Make(1, (0.4, 1.6), 0.3, (-4, -2.2), 0.8, (0, 0.9), (0, 1.5), (25, 65), (0.8, 1), 0.25),
+    "phone": Make(4, (0, 0.8), 0.15, (-5, -3.2), 0.15, (0, 0.7), (0.1, 1.0), (72, 95), (0.5, 0.9)),
+    "reflex": Make(3, (0, 0.7), 0.08, (-5.5, -3.5), 0.1, (0, 0.3), (0, 0.5), (85, 95), (0.4, 0.9)),
+    "webcam": Make(2, (0.2, 1.1), 0.2, (-4, -2.5), 0.5, (0.3, 1), (0, 1.2), (35, 80), (0.7, 1)),
+    "cctv": Make(1, (0.4, 1.6), 0.3, (-4, -2.2), 0.6, (0, 0.9), (0, 1.5), (25, 65), (0.8, 1), 0.25),
     "old": Make(
         1, (0.2, 1.2), 0.15, (-3.8, -2.4), 0, (0, 0.4), (0, 0.4), (60, 95), (0.4, 0.8), 0.4
     ),
