@@ -24,6 +24,7 @@ from fusiform.app.world_output import (
     need,
     picture_file,
     plain,
+    within,
     write,
     write_labels,
 )
@@ -40,6 +41,8 @@ world = typer.Typer(
     help="Synthetic people with exact ground truth: pictures, packs, clips (docs/world.md).",
 )
 app.add_typer(world, name="world")
+
+LONGEST_CLIP = 600.0  # seconds
 
 SeedOption = Annotated[
     int, typer.Option(help="Which world; from 1,000,000 on they are kept for outside checks.")
@@ -85,6 +88,8 @@ def person(
         check_pictures(out)
         if labels:
             check_labels(labels)
+        for name, angle in (("yaw", yaw), ("pitch", pitch), ("roll", roll)):
+            within(name, angle, -180, 180)
         who, shot = picture_of(preset, seed, number, image, size)
         who, shot = varied(who, shot, age, style, expression, (yaw, pitch, roll))
         everything = frozenset(array for arrays in GROUPS.values() for array in arrays)
@@ -178,12 +183,14 @@ def pack(
         options = samples.Options(preset, seed, size, chosen, kind)
         # Each process draws one picture at a time; their matrices are too small for threads.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        asked = {**vars(options), "people": people, "images": images, "by": fusiform.__version__}
+        asked["arrays"] = sorted(options.arrays)
         with bar("drawing") as told:
             done = write_pack(
                 folder,
                 samples.keys(people, images),
                 partial(samples.sample, options),
-                {**vars(options), "arrays": sorted(options.arrays), "by": fusiform.__version__},
+                asked,
                 samples.shard_size(people, images),
                 workers or os.cpu_count() or 1,
                 told,
@@ -237,6 +244,10 @@ def clip(
         from fusiform.lab.world.speech import speak, voice_for
 
         check_clip(out)
+        within("seconds", seconds, 0.1, LONGEST_CLIP)
+        within("fps", fps, 1, 120)
+        if size % 2:
+            raise ChoiceError("size of a clip", "an even number of pixels", size)
         who, shot = picture_of("video", seed, number, image, size)
         speech = None
         if text is not None:

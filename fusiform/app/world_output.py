@@ -41,6 +41,12 @@ def need(module: str) -> None:
         raise missing(ModuleNotFoundError(name=module))
 
 
+def within(name: str, value: float | None, least: float, most: float) -> None:
+    """Raises ChoiceError for a number outside `least`..`most`, or none; None stays as it is."""
+    if value is not None and not least <= value <= most:
+        raise ChoiceError(name, f"{least:g} to {most:g}", value)
+
+
 def picture_file(image: Pixels, path: Path, quality: int = 0) -> bytes:
     """The picture as PNG or JPEG, by the name's ending; as a camera of this JPEG `quality` gives
     it (0: none)."""

@@ -270,3 +270,48 @@ def test_without_the_extras_a_command_says_so(tmp_path, monkeypatch):
 
 def without_numba(*_: object) -> None:
     raise ModuleNotFoundError("No module named 'numba'", name="numba")
+
+
+# Numbers that no picture can have
+
+
+@pytest.mark.parametrize("angle", ["nan", "inf", "400"])
+@pytest.mark.parametrize("axis", ["yaw", "pitch", "roll"])
+def test_angles_of_no_head(tmp_path, axis, angle):
+    error = refused("person", "--out", tmp_path / "a.png", f"--{axis}", angle, *SMALL)
+    assert str(error).startswith(f"{axis} must be -180 to 180")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--seconds", "nan"),
+        ("--seconds", "inf"),
+        ("--seconds", "1e9"),
+        ("--fps", "nan"),
+        ("--fps", "100000"),
+        ("--size", 65),
+    ],
+)
+def test_clips_that_cannot_be(tmp_path, words):
+    assert isinstance(refused("clip", "--out", tmp_path / "a.mp4", *words), ChoiceError)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "words", [("--count", 10**8, "--size", 64), ("--count", 400, "--size", 2048)]
+)
+def test_sheets_too_large(tmp_path, words):
+    assert "count" in str(refused("sheet", "--out", tmp_path / "a.jpg", *words))
+
+
+def test_sheets_say_what_they_are(tmp_path):
+    world("sheet", "--out", tmp_path / "a.jpg", "--count", 2, *SMALL)
+    with Image.open(tmp_path / "a.jpg") as picture:
+        assert b"synthetic" in picture.info["comment"]
+
+
+def test_more_people_are_another_pack(tmp_path):
+    world("pack", tmp_path / "p", "--people", 1, "--images", 1, "--workers", 1, *SMALL)
+    words = ("pack", tmp_path / "p", "--people", 2, "--images", 1, "--workers", 1, *SMALL)
+    assert "option people was 1, now 2" in str(refused(*words))

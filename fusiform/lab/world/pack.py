@@ -194,11 +194,10 @@ def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:
     old, new = before.get("options", {}), now["options"]
     names = sorted(n for n in {*old, *new} if old.get(n) != new.get(n))
     said = [f"option {n} was {old.get(n)!r}, now {new.get(n)!r}" for n in names]
-    said += [
-        f"{n} was {before.get(n)!r}, now {now[n]!r}"
-        for n in ("format", "samples", "per_shard", "keys_sha256")
-        if before.get(n) != now[n]
-    ]
+    others = [n for n in ("format", "samples", "per_shard") if before.get(n) != now[n]]
+    said += [f"{n} was {before.get(n)!r}, now {now[n]!r}" for n in others]
+    if not said:
+        said = ["other samples were asked for"]
     return "; ".join(said) + ". Use the same ones to go on, or give another folder"
 
 

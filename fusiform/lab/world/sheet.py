@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from fusiform.core.errors import ChoiceError
 from fusiform.core.seeds import rng
 from fusiform.lab.geometry.scene import Bytes
+from fusiform.lab.world.encode import commented
 from fusiform.lab.world.expressions import EXPRESSIONS, named
 from fusiform.lab.world.glasses import OUTLINES, Glasses, sample_glasses
 from fusiform.lab.world.hair_styles import STYLES
@@ -37,6 +38,7 @@ GAP = 2  # pixels between tiles
 INK, PAPER = (250, 250, 248), (18, 18, 20)
 YAWS, PITCHES = (-90, -60, -30, 0, 30, 60, 90), (-25, 0, 25)  # degrees
 PEOPLE, AGES = 48, 18
+MOST_TILES, MOST_PIXELS = 1000, 100_000_000
 QUALITY, LEAST_QUALITY, MOST_BYTES = 88, 60, 400_000
 
 
@@ -71,8 +73,11 @@ def sheet(kind: str, wanted: Wanted, progress: Callable[[int, int], None] | None
     """
     if kind not in SHEETS:
         raise ChoiceError("sheet", tuple(SHEETS), kind)
-    if wanted.count is not None and wanted.count < 1:
-        raise ChoiceError("count", "at least 1", wanted.count)
+    if wanted.count is not None and not 1 <= wanted.count <= MOST_TILES:
+        raise ChoiceError("count", f"1 to {MOST_TILES}", wanted.count)
+    if (wanted.count or 48) * wanted.size**2 > MOST_PIXELS:
+        most = f"at most {MOST_PIXELS // 10**6} million pixels in all"
+        raise ChoiceError("count and size", most, (wanted.count, wanted.size))
     tiles = SHEETS[kind](wanted)
     pictures = []
     for tile in tiles:
@@ -235,4 +240,4 @@ def sheet_jpeg(image: Bytes, most: int = MOST_BYTES) -> bytes:
         Image.fromarray(image).save(buffer, "JPEG", quality=quality, subsampling="4:2:0")
         if buffer.tell() <= most:
             break
-    return buffer.getvalue()
+    return commented(buffer.getvalue())
