@@ -37,10 +37,10 @@ def pinhole(
 
 
 def snap(screen: Tensor, scale: float) -> Tensor:
-    """Screen positions (V, 3) times `scale`, on the snapping grid; gradients as if not snapped."""
-    xy = screen[:, :2] * scale
+    """Screen positions (V, 3) on the snapping grid, times `scale`; gradients as if not snapped."""
+    xy = screen[:, :2]
     snapped = torch.floor(xy.detach() * GRID + 0.5) / GRID
-    return torch.cat([xy + (snapped - xy.detach()), screen[:, 2:]], 1)
+    return torch.cat([(xy + (snapped - xy.detach())) * scale, screen[:, 2:]], 1)
 
 
 def fill(placed: Tensor, triangles: Tensor, high: int, wide: int) -> tuple[Tensor, Tensor]:

@@ -44,13 +44,15 @@ STEEP_HAIR = 1e9  # strands of a pixel are lit as one, however deep
 
 
 class Layer(NamedTuple):
-    """One set of surfaces drawn on a grid: `ids`, `keys` (h, w), snapped vertices, first ids."""
+    """One set of surfaces drawn on a grid: `ids`, `keys` (h, w), snapped vertices, first ids; `cell`:
+    in their units, from one sample to the next."""
 
     members: tuple[int, ...]  # index into Scene.surfaces
     firsts: tuple[int, ...]
     placed: tuple[Doubles, ...]
     ids: Ints
     keys: Floats
+    cell: int
 
 
 class Light(NamedTuple):
@@ -79,16 +81,14 @@ def render(scene: Scene, samples: int = 2) -> Frame:
     screens = [see(camera, surface.vertices) for surface in scene.surfaces]
     opaque = tuple(i for i, s in enumerate(scene.surfaces) if s.cover >= 1)
     lenses = tuple(i for i, s in enumerate(scene.surfaces) if s.cover < 1)
-    centre = draw(scene, screens, opaque, 1)
-    fine = centre if samples == 1 else draw(scene, screens, opaque, samples)
+    centre, fine = draw(scene, screens, opaque, samples)
     light = lights(scene, centre.keys)
     radiance = spread(plain(scene.background, np.float32), samples)
     shade_layer(scene, fine, light, samples, radiance.reshape(-1, 3))
     covered = fine.ids >= 0
     pane = None
     if lenses:
-        pane = draw(scene, screens, lenses, 1)
-        many = pane if samples == 1 else draw(scene, screens, lenses, samples)
+        pane, many = draw(scene, screens, lenses, samples)
         add_lenses(scene, many, fine.keys, light, radiance, samples)
         covered |= many.ids >= 0
     image, alpha = shrink(radiance, covered, samples, 1.0 / samples**2)
@@ -130,16 +130,24 @@ def plain(array: NDArray[Any], dtype: type[Number]) -> NDArray[Number]:
     return fit if fit.flags.writeable else np.asarray(Lent(fit))
 
 
-def draw(scene: Scene, screens: list[Doubles], members: tuple[int, ...], samples: int) -> Layer:
-    """Draw `members` of the scene's surfaces on a grid of `samples` a pixel and side."""
-    ids, keys = canvas(scene.camera.height * samples, scene.camera.width * samples)
+def draw(
+    scene: Scene, screens: list[Doubles], members: tuple[int, ...], samples: int
+) -> tuple[Layer, Layer]:
+    """`members` of the scene's surfaces at pixel centres, and on a grid of `samples` a pixel and
+    side; one and the same where that is 1."""
+    high, wide = scene.camera.height, scene.camera.width
+    fine, middles = canvas(high * samples, wide * samples), canvas(high, wide)
+    also = (middles,) if samples > 1 else ()
     placed, firsts, first = [], [], 0
     for i in members:
         placed.append(snap(screens[i], float(samples)))
         firsts.append(first)
-        fill(placed[-1], scene.surfaces[i].triangles, first, ids, keys)
+        fill(placed[-1], scene.surfaces[i].triangles, first, *fine, *also)
         first += len(scene.surfaces[i].triangles)
-    return Layer(members, tuple(firsts), tuple(placed), ids, keys)
+    every = Layer(members, tuple(firsts), tuple(placed), *fine, 1)
+    if samples == 1:
+        return every, every
+    return every._replace(ids=middles[0], keys=middles[1], cell=samples), every
 
 
 def lights(scene: Scene, keys: Floats) -> Light:
@@ -332,6 +340,7 @@ def frame(scene: Scene, centre: Layer, pane: Layer | None, image: Floats, alpha:
         describe(
             picks,
             wide,
+            centre.cell,
             centre.firsts[which],
             centre.ids.ravel(),
             centre.placed[which],

@@ -222,6 +222,7 @@ def shade(
 def describe(
     picks: Ints,
     wide: int,
+    cell: int,
     first: int,
     ids: Ints,
     placed: Doubles,
@@ -240,14 +241,14 @@ def describe(
     out_normal: Floats,
     out_uv: Floats,
 ) -> None:
-    """Write what pixels `picks` show, into flat pictures (h * w, ...): barycentrics, class, albedo,
+    """Write what pixels `picks` show (`cell` steps of `placed` apart), into flat pictures (h * w, ...): barycentrics, class, albedo,
     normal (camera axes; turned over where a triangle shows its back, but for hair), uv."""
     textured = channels.shape[0] > 0
     for at in picks:
         row, column = at // wide, at % wide
         t = ids[at] - first
         a, b, c = corners(triangles, t)
-        w = weights(placed, a, b, c, column + 0.5, row + 0.5)
+        w = weights(placed, a, b, c, (column + 0.5) * cell, (row + 0.5) * cell)
         n = unit(mix(normals, a, b, c, w))
         if material != HAIR and behind(placed, a, b, c):
             n = scaled(n, -1.0)
