@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fusiform.core.errors import ChoiceError
+from fusiform.lab.geometry.brdf import cross
 from fusiform.lab.geometry.scene import Camera
 
 Doubles = NDArray[np.float64]
@@ -84,11 +85,11 @@ def look_at(
     """
     eye, target = np.asarray(eye, np.float64), np.asarray(target, np.float64)
     forward = target - eye
-    right = np.cross(forward, np.asarray(up, np.float64))
+    right = np.array(cross(tuple(forward), tuple(np.asarray(up, np.float64))))
     if np.linalg.norm(right) < 1e-9 * max(1.0, float(np.linalg.norm(forward))):
         raise ChoiceError("look_at", "an eye away from its target, not looking along `up`", eye)
     forward, right = forward / np.linalg.norm(forward), right / np.linalg.norm(right)
-    rotation = np.stack([right, np.cross(forward, right), forward])
+    rotation = np.stack([right, cross(tuple(forward), tuple(right)), forward])
     turn = math.radians(roll)
     cos, sin = math.cos(turn), math.sin(turn)
     rotation = np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]]) @ rotation

@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fusiform.lab.geometry.head import Floats, Head, Seam
+from fusiform.lab.geometry.kernel import kernel
 from fusiform.lab.geometry.mesh import Doubles, Numbers
 
 # How a turn of the head is shared by the neck's joints and the skull.
@@ -111,7 +113,17 @@ def express(head: Head, person: Rest, expression: Floats) -> Floats:
 def combined(fields: Floats, weights: Floats) -> Floats:
     """Sum of the fields (j, n, 3) times weights (j,), skipping those of weight 0."""
     used = np.nonzero(weights)[0]
-    return np.asarray(np.tensordot(weights[used], fields[used], axes=1), np.float32)
+    flat = _combined(fields.reshape(len(fields), -1), np.asarray(weights, np.float32), used)
+    return flat.reshape(fields.shape[1:])
+
+
+@kernel
+def _combined(fields: Floats, weights: Floats, used: NDArray[np.int64]) -> Floats:
+    out = np.zeros(fields.shape[1], np.float32)
+    for j in used:
+        for i in range(len(out)):
+            out[i] += weights[j] * fields[j, i]
+    return out
 
 
 def gap(seam: Seam, vertices: Floats) -> Floats:

@@ -215,17 +215,17 @@ def sweep(
         if broad:  # the row's part within the triangle, if anything a hair too wide
             low, top = 0.0, np.float64(k1 - 1)
             if dya > 0.0:
-                top = min(top, wa * ia)
+                top = min(top, np.float64(wa * ia))
             elif dya < 0.0:
-                low = max(low, wa * ia)
+                low = max(low, np.float64(wa * ia))
             if dyb > 0.0:
-                top = min(top, wb * ib)
+                top = min(top, np.float64(wb * ib))
             elif dyb < 0.0:
-                low = max(low, wb * ib)
+                low = max(low, np.float64(wb * ib))
             if dyc > 0.0:
-                top = min(top, wc * ic)
+                top = min(top, np.float64(wc * ic))
             elif dyc < 0.0:
-                low = max(low, wc * ic)
+                low = max(low, np.float64(wc * ic))
             k0, k1 = int(low + (1.0 - 1e-6)), int(top + (1.0 + 1e-6))
         for k in range(k0, k1):
             if min(wa - k * dya, wb - k * dyb, wc - k * dyc) >= 0.0:

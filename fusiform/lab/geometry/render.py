@@ -44,8 +44,9 @@ STEEP_HAIR = 1e9  # strands of a pixel are lit as one, however deep
 
 
 class Layer(NamedTuple):
-    """One set of surfaces drawn on a grid: `ids`, `keys` (h, w), snapped vertices, first ids; `cell`:
-    in their units, from one sample to the next."""
+    """One set of surfaces drawn on a grid: `ids`, `keys` (h, w), snapped vertices, first ids.
+
+    `cell`: from one sample of the grid to the next, in units of the vertices."""
 
     members: tuple[int, ...]  # index into Scene.surfaces
     firsts: tuple[int, ...]
@@ -124,6 +125,8 @@ class Lent:
 
 def plain(array: NDArray[Any], dtype: type[Number]) -> NDArray[Number]:
     """`array` as a C array of `dtype` that Numba takes for writable; a copy only if need be."""
+    if array.dtype == dtype and array.flags.carray and array.size:
+        return array
     fit = np.require(array, dtype, ("C", "A"))
     if fit.size == 0:
         return fit.copy()

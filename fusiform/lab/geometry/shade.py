@@ -241,8 +241,9 @@ def describe(
     out_normal: Floats,
     out_uv: Floats,
 ) -> None:
-    """Write what pixels `picks` show (`cell` steps of `placed` apart), into flat pictures (h * w, ...): barycentrics, class, albedo,
-    normal (camera axes; turned over where a triangle shows its back, but for hair), uv."""
+    """Write what pixels `picks` show, `cell` units of `placed` apart, into flat pictures
+    (h * w, ...): barycentrics, class, albedo, normal (camera axes; turned over where a triangle
+    shows its back, but for hair), uv."""
     textured = channels.shape[0] > 0
     for at in picks:
         row, column = at // wide, at % wide

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fusiform.lab.geometry.brdf import Vector
+from fusiform.lab.geometry.brdf import Vector, cross, unit
 from fusiform.lab.geometry.kernel import kernel
 from fusiform.lab.geometry.raster import canvas, fill, snap
 from fusiform.lab.geometry.scene import Camera, Floats, Lamp, Surface
@@ -34,14 +34,12 @@ WIDEST = 24.0  # texels: the largest radius of a penumbra
 MARGIN = 0.02  # metres around the receivers
 
 
+@kernel
 def axes(direction: Floats) -> Doubles:
     """Two unit vectors across `direction` (3,) and itself, as rows (3, 3)."""
-    d = np.asarray(direction, np.float64)
-    d = d / np.linalg.norm(d)
-    across = np.array([0.0, 1.0, 0.0]) if abs(d[1]) < 0.9 else np.array([1.0, 0.0, 0.0])
-    a = np.cross(across, d)
-    a = a / np.linalg.norm(a)
-    return np.stack([a, np.cross(d, a), d])
+    d = unit((float(direction[0]), float(direction[1]), float(direction[2])))
+    a = unit(cross((0.0, 1.0, 0.0) if abs(d[1]) < 0.9 else (1.0, 0.0, 0.0), d))
+    return np.array([a, cross(d, a), d])
 
 
 @kernel

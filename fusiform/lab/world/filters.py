@@ -176,14 +176,20 @@ def clouds(
     return np.asarray(total * (1.6 / np.sqrt(power)), np.float32)
 
 
+@kernel
 def _spline(length: int, size: float, shift: float) -> tuple[NDArray[np.int64], Floats]:
     """First knot (length,) and weights (length, 4) of a uniform cubic B-spline, a knot each
     `size` pixels (de Boor 1978)."""
-    at = (np.arange(length) + 0.5) / size + shift
-    first = np.floor(at).astype(np.int64)
-    t = (at - first)[:, None]
-    parts = ((1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3)
-    return first, (np.hstack(parts) / 6).astype(np.float32)
+    first, weights = np.empty(length, np.int64), np.empty((length, 4), np.float32)
+    for i in range(length):
+        at = (i + 0.5) / size + shift
+        first[i] = int(np.floor(at))
+        t = at - first[i]
+        weights[i, 0] = (1 - t) * (1 - t) * (1 - t) / 6
+        weights[i, 1] = (3 * t * t * t - 6 * t * t + 4) / 6
+        weights[i, 2] = (-3 * t * t * t + 3 * t * t + 3 * t + 1) / 6
+        weights[i, 3] = t * t * t / 6
+    return first, weights
 
 
 def _not_negative(name: str, value: float) -> None:

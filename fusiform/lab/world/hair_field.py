@@ -59,6 +59,10 @@ class Field(NamedTuple):
     crest: float
 
 
+PIECE = 0.008  # metres that a strand walks at a time, where it may take enough steps
+FEWEST = 8  # steps
+
+
 @kernel
 def _ramp(x: float) -> float:
     t = min(max(x, 0.0), 1.0)
@@ -121,17 +125,19 @@ def grow_paths(
 ) -> None:
     """Fill `points` (n, k + 1, 3) with strands from `roots` (n, 3) along skin `normals`.
 
-    Each walks `steps` equal pieces of its length (n,): its direction turns towards a wanted one
-    at the rate 1 / stiffness; a strand that came too near the skin is pushed out along the
-    distance's gradient and its last piece set back to length. `chance` (n, >= 8) uniform.
+    Each walks at most `steps` equal pieces of its length (n,), a short one fewer: its direction
+    turns towards a wanted one at the rate 1 / stiffness; a strand that came too near the skin is
+    pushed out along the distance's gradient and its last piece set back to length. `chance`
+    (n, >= 8) uniform.
     """
     path = np.empty((steps + 1, 3), np.float64)
     count = points.shape[1] - 1
     for s in range(len(roots)):
-        end = _walk(path, roots[s], normals[s], lengths[s], chance[s], f, grid, origin, step, steps)
+        few = min(steps, max(FEWEST, count, int(lengths[s] / PIECE)))
+        end = _walk(path, roots[s], normals[s], lengths[s], chance[s], f, grid, origin, step, few)
         for i in range(count + 1):
             at = end * i / count
-            a = min(int(at), steps - 1)
+            a = min(int(at), few - 1)
             w = at - a
             for c in range(3):
                 points[s, i, c] = path[a, c] * (1.0 - w) + path[a + 1, c] * w

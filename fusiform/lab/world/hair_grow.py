@@ -29,6 +29,7 @@ from fusiform.lab.world.shapes import vertex_normals
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 SHORTEST = 0.0005
+WIDEST = 0.0075  # metres: a broader ribbon looks like one
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,13 @@ class Grown:
 def budget(detail: float) -> tuple[int, int]:
     """Strands on a full scalp and pieces per strand for a picture `detail` pixels high.
 
-    112 px: 1100 of 5; 256 px: 2700 of 6; 512 px: 14000 of 12. Raises ChoiceError below 8 px.
+    112 px: 950 of 5; 256 px: 2300 of 6; 512 px: 14000 of 12. Raises ChoiceError below 8 px.
     """
     if detail < 8:
         raise ChoiceError("detail", "at least 8 pixels", detail)
     size = np.log(np.clip(detail, 48, 1024))
     known = np.log([48, 112, 256, 512, 1024])
-    strands = np.exp(np.interp(size, known, np.log([700, 1100, 2700, 14000, 22000])))
+    strands = np.exp(np.interp(size, known, np.log([700, 950, 2300, 14000, 22000])))
     return round(float(strands)), round(float(np.interp(size, known, [4, 5, 6, 12, 16])))
 
 
@@ -175,7 +176,7 @@ def grow(
     along = np.linspace(0, 1, pieces_here + 1)
     thin = 0.65 if curl_of(hair) < 0.8 else 0.3
     width = width * np.minimum(0.6 + along * 2, 1) * (1 - thin * np.clip(along / 0.5 - 1, 0, 1))
-    width = (width[None] * (0.6 + 0.8 * chance[:, 10:11])).astype(np.float32)
+    width = np.minimum(width[None] * (0.6 + 0.8 * chance[:, 10:11]), WIDEST).astype(np.float32)
     tint = strand_colours(
         *(growth.eumelanin, growth.pheomelanin, growth.grey, hair.cut.dye),
         *(chance[:, [11, 1, 2, 5]], pieces_here + 1, hair.cut.roots),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ Ints = NDArray[np.int32]
 
 ROUNDS = 2
 STEP = 0.01  # metres between grid points
+SPARE = 1.4  # by which an edge may be longer than on the mean head
 _INSIDE = tuple(REGIONS.index(r) for r in ("inner_mouth", "eye_socket_l", "eye_socket_r"))
 
 
@@ -27,26 +29,46 @@ class Proxy:
     origin: Floats
 
 
-def outline(head: Head, rest: Floats, spacing: float = STEP) -> tuple[Floats, Floats]:
-    """Points (k, 3) over the outer skin, about `spacing` apart at most, and normals (k, 3)."""
+@lru_cache(maxsize=2)
+def spots(head: Head) -> tuple[Ints, Floats]:
+    """Where to look at the outer skin so that looks lie about STEP apart at most on every head:
+    corners (k, 3) of triangles and their weights (k, 3). Kept."""
     triangles = head.triangles[~np.isin(head.region, _INSIDE)]
-    normals = vertex_normals(rest, head.triangles)
-    corners, turned = rest[triangles], normals[triangles]
-    size = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(1)
-    points, sides = [rest[np.unique(triangles)]], [normals[np.unique(triangles)]]
+    corners = head.mean[triangles]
+    size = SPARE * np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(1)
+    own = np.unique(triangles)
+    index = [np.stack([own, own, own], 1)]
+    weights = [np.broadcast_to(np.array([1.0, 0, 0], np.float32), (len(own), 3))]
     for cuts in range(1, 8):
-        chosen = (size > spacing * cuts) if cuts > 1 else size >= 0
-        steps = np.arange(1, cuts + 1)
-        for i in steps:
-            for j in steps[: cuts + 1 - i]:
-                w = np.array([i, j, cuts + 2 - i - j], np.float32) / (cuts + 2)
-                points.append(np.einsum("k,tkd->td", w, corners[chosen]))
-                sides.append(np.einsum("k,tkd->td", w, turned[chosen]))
-        if not chosen.any():
-            break
-    n = np.concatenate(sides)
-    n /= np.maximum(np.linalg.norm(n, axis=1, keepdims=True), 1e-9)
-    return np.concatenate(points).astype(np.float32), n.astype(np.float32)
+        chosen = triangles[(size > STEP * cuts) | (cuts == 1)]
+        for i in range(1, cuts + 1):
+            for j in range(1, cuts + 2 - i):
+                share = np.array([i, j, cuts + 2 - i - j], np.float32) / (cuts + 2)
+                index.append(chosen)
+                weights.append(np.broadcast_to(share, chosen.shape))
+    return np.concatenate(index).astype(np.int32), np.concatenate(weights).astype(np.float32)
+
+
+def outline(head: Head, rest: Floats) -> tuple[Floats, Floats]:
+    """Points (k, 3) over the outer skin, about STEP apart at most, and unit normals (k, 3)."""
+    normals = vertex_normals(rest, head.triangles)
+    return _mixed(np.ascontiguousarray(rest, np.float32), normals, *spots(head))
+
+
+@kernel
+def _mixed(rest: Floats, normals: Floats, index: Ints, weights: Floats) -> tuple[Floats, Floats]:
+    points, sides = np.zeros((len(index), 3), np.float32), np.zeros((len(index), 3), np.float32)
+    for p in range(len(index)):
+        square = np.float32(0)
+        for d in range(3):
+            for c in range(3):
+                points[p, d] += weights[p, c] * rest[index[p, c], d]
+                sides[p, d] += weights[p, c] * normals[index[p, c], d]
+            square += sides[p, d] * sides[p, d]
+        length = max(np.sqrt(square), np.float32(1e-9))
+        for d in range(3):
+            sides[p, d] /= length
+    return points, sides
 
 
 def make_proxy(head: Head, rest: Floats) -> Proxy:

@@ -8,7 +8,10 @@ curve, contrast, sharpening, eight bits, JPEG. No step moves the picture: labels
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import dataclass
+from functools import lru_cache
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,7 +100,7 @@ def capture(image: Floats, sensor: Sensor, rng: Random, meter: Floats | None = N
     planes = 1 if sensor.mosaic else 3
     noise = np.zeros((1, 1, 1), np.float32)
     if noisy:
-        noise = rng.standard_normal((h, w, planes), np.float32)
+        noise = normals(rng, (h, w, planes))
     filters = np.float32(gain) / np.asarray(sensor.balance, np.float32)
     back = np.asarray(sensor.balance, np.float32) * np.asarray(sensor.cast, np.float32)
     settings = (float(sensor.vignette), float(sensor.shot), float(sensor.read) ** 2)
@@ -172,6 +175,21 @@ def jpeg_bytes(image: Bytes, quality: int, subsampling: str = "4:2:0") -> bytes:
     picture = Image.fromarray(np.ascontiguousarray(image))
     picture.save(buffer, "JPEG", quality=int(quality), subsampling=subsampling)
     return buffer.getvalue()
+
+
+def normals(rng: Random, shape: tuple[int, ...]) -> Floats:
+    """Normal numbers (mean 0, spread 1, at most 4.3) of `shape`: each one of 65,536 quantiles,
+    which is three times faster than `standard_normal`."""
+    picks = np.frombuffer(rng.bytes(2 * math.prod(shape)), "<u2")
+    return np.asarray(_quantiles()[picks].reshape(shape), np.float32)
+
+
+@lru_cache(maxsize=1)
+def _quantiles() -> Floats:
+    """Of the normal distribution (65536,), at the middles of as many equal shares."""
+    middles = (np.arange(32768) + 0.5) / 65536
+    low = np.array([NormalDist().inv_cdf(share) for share in middles], np.float32)
+    return np.concatenate([low, -low[::-1]])
 
 
 @kernel

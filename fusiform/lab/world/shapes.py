@@ -70,6 +70,11 @@ def grid_triangles(rows: int, columns: int) -> Ints:
 
     Outside is where columns run to the right and rows run down.
     """
+    return _grid_triangles(rows, columns).copy()
+
+
+@lru_cache(maxsize=64)
+def _grid_triangles(rows: int, columns: int) -> Ints:
     r, c = np.mgrid[0 : rows - 1, 0 : columns - 1]
     a = (r * columns + c).ravel()
     b, d, e = a + 1, a + columns, a + columns + 1

@@ -1,6 +1,7 @@
 """The rasteriser against a literal one that uses whole numbers, and its fill rule."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -77,6 +78,23 @@ def test_hidden_triangles_are_skipped_without_a_trace() -> None:
     assert (whole[0] == parts[0]).all()
     assert (whole[1] == parts[1]).all()
     assert 0.02 < (whole[0] == 9 * MANY).mean() < 0.98
+
+
+@pytest.mark.parametrize("span", [2, 3])
+def test_middles_of_blocks_are_drawn_as_a_grid_of_their_own(span: int) -> None:
+    rng = np.random.default_rng(span)
+    crowd = rng.uniform(-2, SIZE, (2 * MANY, 1, 2)) + rng.normal(0, 1.5, (2 * MANY, 3, 2))
+    flat = np.column_stack([crowd.reshape(-1, 2), rng.uniform(-2, -1, 6 * MANY)])
+    triangles = np.arange(6 * MANY, dtype=np.int32).reshape(-1, 3)
+    fine, both, alone = canvas(SIZE * span, SIZE * span), canvas(SIZE, SIZE), canvas(SIZE, SIZE)
+    again = canvas(SIZE * span, SIZE * span)
+    for half in np.split(triangles, 2):  # the second half meets tiles of the first
+        fill(snap(flat, float(span)), half, int(half[0, 0]) // 3, *fine, both)
+        fill(snap(flat, float(span)), half, int(half[0, 0]) // 3, *again)
+        fill(snap(flat, 1.0), half, int(half[0, 0]) // 3, *alone)
+    np.testing.assert_array_equal(fine[0], again[0])
+    np.testing.assert_array_equal(both[0], alone[0])
+    np.testing.assert_allclose(both[1], alone[1], rtol=1e-6)
 
 
 def test_tiles_know_their_farthest_sample() -> None:

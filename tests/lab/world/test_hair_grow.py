@@ -50,7 +50,7 @@ def arc(points: np.ndarray) -> np.ndarray:
 
 
 def test_budget_is_as_promised() -> None:
-    for detail, count, pieces in ((112, 1100, 5), (256, 2700, 6), (512, 14000, 12)):
+    for detail, count, pieces in ((112, 950, 5), (256, 2300, 6), (512, 14000, 12)):
         assert budget(detail) == (count, pieces)
     with pytest.raises(ChoiceError, match="detail"):
         budget(4)

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from scipy import ndimage
+from scipy import ndimage, stats
 
 from fusiform.core.errors import ChoiceError
 from fusiform.core.seeds import rng
 from fusiform.lab.world import sensor as camera
 from fusiform.lab.world.cameras import MAKES, sample_sensor
-from fusiform.lab.world.sensor import Sensor, capture, develop, expose
+from fusiform.lab.world.sensor import Sensor, capture, develop, expose, normals
 from fusiform.lab.world.srgb import encode, to_bytes
 
 sizes = st.integers(1, 17)
@@ -63,6 +63,14 @@ def test_photon_transfer(mosaic: bool) -> None:
     slope, offset = np.polyfit(levels, spread, 1)
     assert slope == pytest.approx(shot, rel=0.1)
     assert offset == pytest.approx(read**2, rel=0.6)
+
+
+def test_noise_is_normal() -> None:
+    drawn = normals(rng(4), (300, 200, 3))
+    assert drawn.shape == (300, 200, 3)
+    assert stats.kstest(drawn.ravel(), "norm").pvalue > 0.01
+    assert abs(float((drawn[1:] * drawn[:-1]).mean())) < 0.01
+    np.testing.assert_array_equal(drawn, normals(rng(4), (300, 200, 3)))
 
 
 def test_white_balance_is_neutral_but_noisier() -> None:
