@@ -24,6 +24,7 @@ from fusiform.app.world_output import (
     need,
     picture_file,
     plain,
+    tell_first_time,
     within,
     write,
     write_labels,
@@ -45,9 +46,12 @@ app.add_typer(world, name="world")
 LONGEST_CLIP = 600.0  # seconds
 
 SeedOption = Annotated[
-    int, typer.Option(help="Which world; from 1,000,000 on they are kept for outside checks.")
+    int,
+    typer.Option(min=0, help="Which world; from 1,000,000 on they are kept for outside checks."),
 ]
-PersonOption = Annotated[int, typer.Option("--id", metavar="N", help="Number of the person.")]
+PersonOption = Annotated[
+    int, typer.Option("--id", metavar="N", min=0, help="Number of the person.")
+]
 OutOption = Annotated[Path, typer.Option(metavar="FILE", help="Where to write it.")]
 PresetOption = Annotated[str, typer.Option(metavar="NAME", help="See `fusiform world presets`.")]
 
@@ -84,15 +88,18 @@ def person(
     """
     with extras():
         from fusiform.lab.world.samples import GROUPS, photo_of
+        from fusiform.lab.world.traits import OLDEST, YOUNGEST
 
         check_pictures(out)
         if labels:
             check_labels(labels)
         for name, angle in (("yaw", yaw), ("pitch", pitch), ("roll", roll)):
             within(name, angle, -180, 180)
+        within("age", age, YOUNGEST, OLDEST)
         who, shot = picture_of(preset, seed, number, image, size)
         who, shot = varied(who, shot, age, style, expression, (yaw, pitch, roll))
         everything = frozenset(array for arrays in GROUPS.values() for array in arrays)
+        tell_first_time()
         photo, quality = photo_of(who, shot, everything)
         write(out, picture_file(photo.image, out, quality))
     if labels:
@@ -135,6 +142,7 @@ def sheet(
         from fusiform.lab.world import sheet as room
 
         check_pictures(out)
+        tell_first_time()
         drawn = room.sheet(kind, room.Wanted(seed, number, count, size), told)
         jpeg = out.suffix.lower() in (".jpg", ".jpeg")
         write(out, room.sheet_jpeg(drawn) if jpeg else picture_file(drawn, out))
@@ -179,12 +187,13 @@ def pack(
         if people < 1 or images < 1 or workers < 0:
             numbers = (people, images, workers)
             raise ChoiceError("people, images, workers", "at least 1, 1, 0", numbers)
-        chosen = None if labels is None else tuple(word for word in labels.split(",") if word)
+        chosen = None if labels is None else tuple(labels.split(","))
         options = samples.Options(preset, seed, size, chosen, kind)
         # Each process draws one picture at a time; their matrices are too small for threads.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         asked = {**vars(options), "people": people, "images": images, "by": fusiform.__version__}
         asked["arrays"] = sorted(options.arrays)
+        tell_first_time()
         with bar("drawing") as told:
             done = write_pack(
                 folder,
@@ -240,14 +249,18 @@ def clip(
     need("av")
     with extras(), bar("filming") as told:
         from fusiform.core.seeds import rng
+        from fusiform.lab.world.expressions import EXPRESSIONS
         from fusiform.lab.world.film import perform, write_film
         from fusiform.lab.world.speech import speak, voice_for
 
         check_clip(out)
         within("seconds", seconds, 0.1, LONGEST_CLIP)
         within("fps", fps, 1, 120)
+        if emotion is not None and emotion not in EXPRESSIONS:
+            raise ChoiceError("emotion", EXPRESSIONS, emotion)
         if size % 2:
             raise ChoiceError("size of a clip", "an even number of pixels", size)
+        tell_first_time()
         who, shot = picture_of("video", seed, number, image, size)
         speech = None
         if text is not None:

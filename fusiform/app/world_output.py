@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from fusiform.app.terminal import say
 from fusiform.core.errors import ChoiceError, FusiformError
 
 if TYPE_CHECKING:
@@ -39,6 +40,15 @@ def need(module: str) -> None:
 
     if find_spec(module) is None:
         raise missing(ModuleNotFoundError(name=module))
+
+
+def tell_first_time() -> None:
+    """Says why the first picture on a machine takes so long."""
+    from fusiform.lab.geometry.kernel import on_disk
+    from fusiform.lab.geometry.shade import shade
+
+    if not on_disk(shade):
+        say("compiling the inner loops, once: about a minute")
 
 
 def within(name: str, value: float | None, least: float, most: float) -> None:
@@ -106,6 +116,8 @@ def check(option: str, path: Path, endings: tuple[str, ...]) -> None:
     """Raises ChoiceError for a wrong ending, FusiformError where there is no such folder."""
     if path.suffix.lower() not in endings:
         raise ChoiceError(f"the ending of {option}", endings, path.name)
+    if path.parent.exists() and not path.parent.is_dir():
+        raise FusiformError(f"{path} cannot be written: {path.parent} is a file, no folder.")
     if not path.parent.is_dir():
         raise FusiformError(f"{path} cannot be written: there is no folder {path.parent}. Make it.")
 

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from fusiform.app import world_commands, world_output
 from fusiform.app.cli import app
 from fusiform.core.errors import ChoiceError, FusiformError
+from fusiform.lab.geometry import kernel
 from fusiform.lab.world import samples
 from fusiform.lab.world.labels import MAPS
 from fusiform.lab.world.pack import read_pack, verify_pack
@@ -209,12 +210,12 @@ def test_a_clip_with_a_voice(tmp_path):
         ("person", "--out", "a.png", "--expression", "hangry"),
         ("person", "--out", "a.png", "--size", "3"),
         ("person", "--out", "a.png", "--age", "200"),
-        ("person", "--out", "a.png", "--id", "-1"),
-        ("person", "--out", "a.png", "--seed", "-1"),
         ("sheet", "cats", "--out", "a.jpg"),
         ("sheet", "--out", "a.mp4"),
         ("sheet", "--count", "0", "--out", "a.jpg"),
         ("pack", "p", "--labels", "mood"),
+        ("pack", "p", "--labels", ""),
+        ("pack", "p", "--labels", "points,"),
         ("pack", "p", "--format", "gif"),
         ("pack", "p", "--people", "0"),
         ("pack", "p", "--workers", "-1"),
@@ -232,6 +233,24 @@ def test_wrong_usage_is_one_sentence(words, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("option", ["--id", "--seed", "--image"])
+def test_numbers_below_nought_are_refused_by_their_option(option, tmp_path):
+    run = CliRunner().invoke(
+        app, ["world", "person", "--out", str(tmp_path / "a.png"), option, "-1"]
+    )
+    assert run.exit_code == 2
+    assert option in run.output
+
+
+def test_the_first_time_is_told(monkeypatch, capsys):
+    monkeypatch.setattr(kernel, "on_disk", lambda function: False)
+    world_output.tell_first_time()
+    assert "once" in capsys.readouterr().err
+    monkeypatch.setattr(kernel, "on_disk", lambda function: True)
+    world_output.tell_first_time()
+    assert capsys.readouterr().err == ""
+
+
 def test_missing_folders_are_named(tmp_path):
     for words in (("person", "--out"), ("sheet", "--out"), ("clip", "--out")):
         ending = "mp4" if words[0] == "clip" else "jpg"
@@ -239,7 +258,8 @@ def test_missing_folders_are_named(tmp_path):
         assert "there is no folder" in str(told)
     (tmp_path / "file").write_text("x")
     words = ["--people", 1, "--images", 1, *SMALL]
-    assert "Cannot write" in str(refused("pack", tmp_path / "file", *words))
+    assert "is a file" in str(refused("pack", tmp_path / "file", *words))
+    assert "no folder" in str(refused("person", "--out", tmp_path / "file" / "a.png"))
 
 
 @pytest.mark.parametrize(

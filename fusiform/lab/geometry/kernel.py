@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from numba import config, njit
@@ -29,3 +30,9 @@ def kernel(function: F) -> F:
 def inlined(function: F) -> F:
     """The same, put into its callers: for what has many arguments and is called per texel."""
     return cast(F, njit(inline="always", **_HOW)(function))
+
+
+def on_disk(function: Callable[..., Any]) -> bool:
+    """Whether a `kernel` was compiled before, here or in another process."""
+    place = Path(function._cache.cache_path)  # type: ignore[attr-defined]
+    return any(place.glob(f"*.{function.__name__}-*.nbi"))

@@ -26,12 +26,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from multiprocessing import get_context, parent_process
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from tarfile import TarError
 from typing import Any, cast
+
+from filelock import FileLock, Timeout
 
 from fusiform.core.errors import ChoiceError, FusiformError
 from fusiform.lab.world.shard import (
@@ -47,6 +51,7 @@ from fusiform.lab.world.shard import (
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+LOCK = ".lock"  # held while a run writes
 NAME = re.compile(r"shard-[0-9]{6,}\.tar")
 
 Progress = Callable[[int, int], None]
@@ -82,8 +87,8 @@ def write_pack(
     them, and `make` must be picklable. `progress(done, all)` counts samples, after each tar.
 
     Raises ChoiceError for unfit keys or numbers, and FusiformError if the folder holds a pack
-    made with other options, the disk is full or cannot be written, or a worker dies; whatever
-    `make` raises goes through. In all cases a later call goes on.
+    made with other options, another run writes there, the disk is full or cannot be written, or a
+    worker dies; whatever `make` raises goes through. In all cases a later call goes on.
     """
     started = time.monotonic()
     folder = Path(folder)
@@ -91,25 +96,45 @@ def write_pack(
         raise ChoiceError("per_shard and workers", "at least 1", (per_shard, workers))
     plan = _plan(keys, per_shard)
     head = _head(plan, options, per_shard)
+    with _alone(folder):
+        with clear_errors(folder):
+            done = _resume(folder, head, plan)
+            _save(folder, head, done)
+        made = 0
+        total = sum(len(part) for part in plan.values())
+        if progress:
+            progress(sum(len(shard.samples) for shard in done.values()), total)
+        for shard in _made(folder, {n: p for n, p in plan.items() if n not in done}, make, workers):
+            done[shard.name] = shard
+            made += shard.images
+            with clear_errors(folder):
+                _save(folder, head, done)
+            if progress:
+                progress(sum(len(each.samples) for each in done.values()), total)
+        digest = _digest(done[name] for name in plan)
+        with clear_errors(folder):
+            _save(folder, head, done, digest)
+    return _summary(folder, [done[name] for name in plan], digest, started, made)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Makes the folder, and keeps other runs out of it until this one ends, however it ends."""
+    if folder.exists() and not folder.is_dir():
+        raise FusiformError(f"{folder} is a file. Give a folder, new or with a pack to go on with.")
+    lock = FileLock(folder / LOCK)
     with clear_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        done = _resume(folder, head, plan)
-        _save(folder, head, done)
-    made = 0
-    total = sum(len(part) for part in plan.values())
-    if progress:
-        progress(sum(len(shard.samples) for shard in done.values()), total)
-    for shard in _made(folder, {n: p for n, p in plan.items() if n not in done}, make, workers):
-        done[shard.name] = shard
-        made += shard.images
-        with clear_errors(folder):
-            _save(folder, head, done)
-        if progress:
-            progress(sum(len(each.samples) for each in done.values()), total)
-    digest = _digest(done[name] for name in plan)
-    with clear_errors(folder):
-        _save(folder, head, done, digest)
-    return _summary(folder, [done[name] for name in plan], digest, started, made)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise FusiformError(
+                f"Another run is writing to {folder}. Wait for it, or give another folder."
+            ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def read_pack(folder: str | Path) -> Iterator[tuple[str, dict[str, bytes]]]:
@@ -208,7 +233,8 @@ def _made(folder: Path, todo: dict[str, list[str]], make: Make, workers: int) ->
             yield write_shard(folder, name, keys, make)
         return
     context = get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(todo)), context, _end_with_parent)
+    stop = context.Event()
+    pool = ProcessPoolExecutor(min(workers, len(todo)), context, _end_when, (stop,))
     try:
         left = {pool.submit(write_shard, folder, name, todo[name], make) for name in todo}
         while left:
@@ -221,20 +247,23 @@ def _made(folder: Path, todo: dict[str, list[str]], make: Make, workers: int) ->
             f"A process that wrote to {folder} was killed, perhaps for want of memory. "
             "Run the same again to go on, with fewer workers if it recurs."
         ) from error
+    except KeyboardInterrupt:
+        stop.set()  # who interrupts wants no half tar to be finished first
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _end_with_parent() -> None:
-    """Workers of a killed run must not live on and write."""
+def _end_when(stop: Event) -> None:
+    """Workers of a killed or interrupted run must not live on and write."""
     parent = parent_process()
 
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
+    def watch(wait: Callable[[], object]) -> None:
+        wait()
+        os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
+    for wait_for in (stop.wait, *([parent.join] if parent is not None else [])):
+        threading.Thread(target=watch, args=(wait_for,), daemon=True).start()
 
 
 def _digest(shards: Iterable[Shard]) -> str:

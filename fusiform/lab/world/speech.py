@@ -168,7 +168,7 @@ def speak(text: str, voice: Voice | None = None, fps: float = 25.0, pause: float
         raise ChoiceError("fps", "above 0", fps)
     files = _language_files()
     if voice.language.lower() not in files:
-        raise ChoiceError("Voice.language", files, voice.language)
+        raise ChoiceError("language", files, voice.language)
     description = _voice_file(voice, files[voice.language.lower()].read_text("utf-8"))
     audio, rate, phonemes, words = _synthesise(text, description, voice)
     lead = round(pause * rate)

@@ -14,12 +14,13 @@ import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fusiform.core.errors import ChoiceError, FusiformError
 from fusiform.lab.world import shard
-from fusiform.lab.world.pack import MANIFEST, Pack, read_pack, verify_pack, write_pack
+from fusiform.lab.world.pack import LOCK, MANIFEST, Pack, read_pack, verify_pack, write_pack
 
 KEYS = [f"{person:03d}_{shot}" for person in range(6) for shot in range(3)]
 OPTIONS = {"size": 112, "lights": ["sunny"], "strength": 0.5}
@@ -267,8 +268,44 @@ def test_a_full_disk_when_syncing_and_when_saving_the_manifest(
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(FusiformError, match=r"Cannot write to .*file"):
+    with pytest.raises(FusiformError, match=r"file is a file"):
         write(tmp_path / "file")
+    with pytest.raises(FusiformError, match=r"Cannot write to .*pack"):
+        write(tmp_path / "file" / "pack")
+
+
+def test_two_runs_do_not_mix(tmp_path: Path) -> None:
+    with FileLock(tmp_path / LOCK), pytest.raises(FusiformError, match="Another run is writing"):
+        write(tmp_path)
+    assert write(tmp_path).digest == literal_digest(KEYS)
+
+
+def hear_ctrl_c() -> None:
+    """What a shell starts in the background ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_an_interrupted_run_ends_at_once(tmp_path: Path) -> None:
+    """Its workers are not waited for, though each has a tar of a minute before it."""
+    folder, script = tmp_path / "pack", tmp_path / "run.py"
+    here = Path(__file__)
+    text = RUN.format(here=str(here.parent), module=here.stem, folder=str(folder), workers=2)
+    script.write_text(text.replace("time.sleep(0.04)", "time.sleep(20)"), "utf-8")
+    run = subprocess.Popen(
+        [sys.executable, str(script)], stderr=subprocess.PIPE, preexec_fn=hear_ctrl_c
+    )
+    try:
+        for _ in range(3000):
+            if len(list(folder.glob("shard-*.part-*"))) == 2:
+                break
+            time.sleep(0.01)
+        run.send_signal(signal.SIGINT)
+        _, told = run.communicate(timeout=15)
+    finally:
+        run.kill()
+    assert b"KeyboardInterrupt" in told
+    assert write(folder).digest == literal_digest(KEYS)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
