@@ -44,7 +44,7 @@ OUTSIDE: dict[str, set[str] | None] = {
     "measure": {"numpy"},
     "gallery": {"numpy", "PIL", "filelock"},
     "lab.geometry": {"numpy", "numba", "torch", "scipy"},
-    "lab.world": {"numpy", "numba", "PIL", "torch"},
+    "lab.world": {"numpy", "numba", "PIL", "torch", "filelock"},
 }
 # What a file may import only where it says so, and what only inside functions.
 TORCH_FILES = re.compile(r"(.*_torch|dataset)\.py")

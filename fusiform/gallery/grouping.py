@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fusiform.core.errors import ChoiceError
+from fusiform.core.seeds import rng
+from fusiform.gallery.cells import blocks
 from fusiform.gallery.linkage import Conflicts, Floats, Ints, average_linkage
 
 # A face below this takes no part in forming groups. Quality is in [0, 1] by its own definition;
@@ -54,13 +56,23 @@ def group(
     rows = np.ascontiguousarray(vectors, dtype=np.float32)
     sure, pin = known[0] >= minimum_quality, known[1].astype(np.int64)
     sure |= pin >= 0
-    keys = [(rows[i].tobytes(), pin[i], photo[i], known[0][i]) for i in range(n)]
-    order = np.array(sorted(range(n), key=keys.__getitem__), dtype=np.int64)
+    order = np.lexsort((known[0], photo, pin, _digests(rows)))
     good, poor = order[sure[order]], order[~sure[order]]
     labels = np.empty(n, np.int64)
     labels[good] = _link(rows[good], threshold, pin[good], photo[good])
     labels[poor] = _join(rows[poor], rows[good], labels[good], threshold)
     return _by_appearance(labels)
+
+
+def _digests(rows: Floats) -> NDArray[np.uint64]:
+    """A number (n,) for each row that depends on all its bits, so that rows have an order."""
+    odd = rng(0, "digest").integers(1, 2**63, rows.shape[1], dtype=np.uint64) | np.uint64(1)
+    bits = rows.view(np.uint32)
+    out = np.zeros(len(rows), np.uint64)
+    for part in blocks(len(rows), 1 << 16):
+        mixed = bits[part] * odd
+        out[part] = (mixed ^ (mixed >> np.uint64(29))).sum(axis=1)
+    return out
 
 
 def _column(name: str, values: ArrayLike | None, n: int, default: float) -> NDArray[np.float64]:
@@ -85,11 +97,14 @@ def _pairs_within(photos: Ints) -> tuple[Ints, Ints]:
     """All pairs of faces (p,), (p,) that share a photo number >= 0."""
     order = np.argsort(photos, kind="stable")
     order = order[photos[order] >= 0]
-    cuts = np.flatnonzero(np.diff(photos[order])) + 1
-    shared = [faces for faces in np.split(order, cuts) if len(faces) > 1]
-    pairs = [faces[np.stack(np.triu_indices(len(faces), 1))] for faces in shared]
-    both = np.concatenate([np.zeros((2, 0), np.int64), *pairs], axis=1)
-    return both[0], both[1]
+    found = [(order[:0], order[:0])]
+    for apart in range(1, len(order)):
+        shared = photos[order[apart:]] == photos[order[:-apart]]
+        if not shared.any():
+            break
+        found.append((order[:-apart][shared], order[apart:][shared]))
+    first, second = (np.concatenate(part) for part in zip(*found, strict=True))
+    return first, second
 
 
 def _join(poor: Floats, good: Floats, labels: Ints, threshold: float) -> Ints:

@@ -24,7 +24,8 @@ from fusiform.lab.world.clip import write_clip, write_labels
 from fusiform.lab.world.compose import compose
 from fusiform.lab.world.encode import npz, plain_json
 from fusiform.lab.world.expressions import follow, named
-from fusiform.lab.world.labels import Photo, developed, pixel_maps
+from fusiform.lab.world.labels import Photo, developed
+from fusiform.lab.world.maps import pixel_maps
 from fusiform.lab.world.motion import Event, Motion, act, sample_script, talk
 from fusiform.lab.world.person import Person
 from fusiform.lab.world.shot import Shot

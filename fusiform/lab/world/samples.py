@@ -36,7 +36,8 @@ from fusiform.lab.world import attacks
 from fusiform.lab.world.compose import Composed, compose
 from fusiform.lab.world.encode import PICTURED, members, npz, picture, plain_json
 from fusiform.lab.world.film import STEADY, film, labels_of, perform, stacked
-from fusiform.lab.world.labels import MAPS, Photo, developed, pixel_maps
+from fusiform.lab.world.labels import MAPS, Photo, developed
+from fusiform.lab.world.maps import pixel_maps
 from fusiform.lab.world.motion import Motion
 from fusiform.lab.world.person import Person
 from fusiform.lab.world.sensor import jpeg
