@@ -24,7 +24,7 @@ from fusiform.core.errors import ChoiceError, FusiformError, ModelUnsupported
 from fusiform.core.faces import Face, Faces
 from fusiform.core.pictures import Source, open_picture, picture_paths
 from fusiform.detection.load import Detector
-from fusiform.gallery import Erasure, Match, Person, Store
+from fusiform.gallery import Entry, Erasure, Match, Person, Store
 from fusiform.hub.card import shipped_cards
 from fusiform.hub.files import home
 from fusiform.indexing import KnownPhotos, Progress, Report, Run
@@ -287,9 +287,9 @@ class Gallery:
         eyes = used.detector.card.sha256
         self.store.use_models(detector, embedder, card.sha256, card.to_json(), eyes)
 
-    def regroup(self, limit: float | None = None) -> None:
-        """Groups all faces anew; names, merges and splits stay. `limit` as in `index`."""
-        rooms.regroup(self.store, self._grouping(limit))
+    def regroup(self, limit: float | None = None, *, reset: bool = False) -> None:
+        """Groups all faces anew, with `reset` under new numbers too; what was decided stays."""
+        rooms.regroup(self.store, self._grouping(limit), reset=reset)
 
     def _grouping(self, limit: float | None) -> float:
         card = self.models.embedder.card
@@ -303,9 +303,9 @@ class Gallery:
             raise ChoiceError("limit", "a similarity in (-1, 1]", limit)
         return limit
 
-    def people(self) -> list[Person]:
-        """Everybody, most faces first."""
-        return rooms.people(self.store)
+    def people(self, *, hidden: bool = False) -> list[Person]:
+        """Everybody, most faces first; `hidden` people too where asked for."""
+        return rooms.people(self.store, hidden)
 
     def person(self, who: str | int) -> Person:
         """One person by number or name. Raises UnknownPerson."""
@@ -322,6 +322,30 @@ class Gallery:
     def split(self, who: str | int, faces: Iterable[int]) -> Person:
         """Those faces (by number) are not `who` but one other person, who is returned."""
         return rooms.split(self.store, who, tuple(faces))
+
+    def same(self, who: str | int, other: str | int) -> Person:
+        """Both are one person, who keeps the name of one of them, else the first's number."""
+        return rooms.same(self.store, who, other)
+
+    def not_same(self, who: str | int, other: str | int) -> tuple[Person, Person]:
+        """Both are two people, for ever, however alike."""
+        return rooms.apart(self.store, who, other)
+
+    def not_a_face(self, *faces: int) -> int:
+        """Those finds (by number) are no faces and belong to nobody. Returns how many."""
+        return rooms.no_faces(self.store, faces)
+
+    def hide(self, who: str | int, hidden: bool = True) -> Person:
+        """Leaves a person out of `people`, or brings it back."""
+        return rooms.hide(self.store, who, hidden)
+
+    def undo(self, count: int = 1) -> list[Entry]:
+        """Takes the last acts back, the last one first; returns them."""
+        return rooms.undo(self.store, count)
+
+    def journal(self) -> list[Entry]:
+        """Every act, oldest first, undone ones among them."""
+        return rooms.entries(self.store)
 
     def forget(self, who: str | int) -> Erasure:
         """Erases a person's faces, vectors and name from the file, and proves it."""

@@ -149,7 +149,10 @@ class Run:
 
     def to_group(self) -> bool:
         """Whether the gallery has faces that belong to nobody yet, of this run or a broken one."""
-        sql = "SELECT 1 FROM embeddings WHERE face_id NOT IN (SELECT face_id FROM members) LIMIT 1"
+        sql = (
+            "SELECT 1 FROM faces LEFT JOIN members ON face_id = id "
+            "WHERE person_id IS NULL AND no_face = 0 LIMIT 1"
+        )
         return bool(self.store.read(sql))
 
     def report(self, used: Models, people: int, seconds: float) -> Report:

@@ -26,6 +26,8 @@ UNDOCUMENTED = {"bench", "world"}
 
 def kind(value: Any) -> str:
     """The name that the page has for the type of a JSON value."""
+    if isinstance(value, list) and value and all(type(one) is int for one in value):
+        return "integers"
     if isinstance(value, list) and value and isinstance(value[0], (int, float)):
         return f"{len(value)} numbers"
     if isinstance(value, list) and value and isinstance(value[0], list):
@@ -197,3 +199,27 @@ def test_paths_are_absolute(ask, album, monkeypatch):
         told = ask(*words, gallery=verb == "find")
         entry = told if verb == "find" else told[0]
         assert entry["photo"] == str(album / "grace_hopper.jpg")
+
+
+def test_decisions(ask):
+    one, two = (entry["person"] for entry in ask("people")[:2])
+    assert_complete("not-same", ask("not-same", one, two))
+    assert_complete("hide", ask("hide", two))
+    ask("hide", two, "--back")
+    ask("name", one, "Ada Lovelace")
+    faces = [face["face"] for face in ask("show", one)["faces"]]
+    other = ask("split", one, faces[0])["person"]
+    assert_complete("same", ask("same", other, one))
+    assert_complete("not-a-face", ask("not-a-face", faces[-1]))
+    assert_complete("group", ask("group", "--reset"))
+    taken = ask("undo", 2)
+    assert [act["kind"] for act in taken] == ["not-a-face", "merge"]
+    told = ask("journal")
+    ask("forget", two, "--yes")
+    assert_documented("undo", taken)
+    assert_complete("journal", told, ask("journal")[-1:])
+    kinds = [act["kind"] for act in ask("journal")]
+    assert kinds == [
+        *("not-same", "hide", "hide", "name", "split", "merge", "not-a-face", "undo", "undo"),
+        "forget",
+    ]

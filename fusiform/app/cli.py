@@ -16,6 +16,7 @@ import typer
 import fusiform
 from fusiform.app import (
     bench_commands,
+    decision_commands,
     gallery_commands,
     model_commands,
     picture_commands,
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 for part in (
     gallery_commands,
+    decision_commands,
     picture_commands,
     model_commands,
     bench_commands,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from fusiform.api import Description, Found, Verification
 from fusiform.core.errors import PictureError
 from fusiform.core.faces import Face, Faces
-from fusiform.gallery import Erasure, FaceRow, Match, Person
+from fusiform.gallery import Entry, Erasure, FaceRow, Match, Person
 from fusiform.hub.card import Card
 from fusiform.indexing import Report
 
@@ -127,6 +128,17 @@ def match(one: Match, probability: float | None) -> Json:
 
 def found(one: Found, matches: list[Json]) -> Json:
     return {"box": rounded(one.face.box), "score": round(one.face.score, 4), "matches": matches}
+
+
+def entry(one: Entry) -> Json:
+    """An act: its own fields, with `other` for the second person of any kind of act."""
+    told = {
+        {"gone": "other", "entry": "undid"}.get(name, name): list(value)
+        if isinstance(value, tuple)
+        else value
+        for name, value in asdict(one.act).items()
+    }
+    return {"act": one.number, "at": one.at, "kind": one.act.kind, "undone": one.undone} | told
 
 
 def erasure(result: Erasure) -> Json:

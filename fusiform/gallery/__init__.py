@@ -1,17 +1,21 @@
 """Photos, faces and people kept in one SQLite file: store, search, grouping, decisions, erasure."""
 
+from fusiform.gallery.acts import Act
+from fusiform.gallery.decisions import apart, hide, merge, name, no_faces, same, split, undo
 from fusiform.gallery.erasure import compact, forget
 from fusiform.gallery.freshness import Staleness, stale
 from fusiform.gallery.grouping import MINIMUM_QUALITY, group
-from fusiform.gallery.journal import Decisions, acts, replay
-from fusiform.gallery.persons import merge, name, people, person, regroup, split
+from fusiform.gallery.journal import Decisions, Entry, acts, entries, replay
+from fusiform.gallery.persons import people, person, regroup
 from fusiform.gallery.records import Erasure, FaceRow, Match, Person, Photo, Skipped
 from fusiform.gallery.search import find, nearest
 from fusiform.gallery.store import Store
 
 __all__ = [
     "MINIMUM_QUALITY",
+    "Act",
     "Decisions",
+    "Entry",
     "Erasure",
     "FaceRow",
     "Match",
@@ -21,17 +25,23 @@ __all__ = [
     "Staleness",
     "Store",
     "acts",
+    "apart",
     "compact",
+    "entries",
     "find",
     "forget",
     "group",
+    "hide",
     "merge",
     "name",
     "nearest",
+    "no_faces",
     "people",
     "person",
     "regroup",
     "replay",
+    "same",
     "split",
     "stale",
+    "undo",
 ]

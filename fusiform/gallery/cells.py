@@ -7,6 +7,7 @@ centre, and a query looks into the few cells nearest to it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -53,7 +54,7 @@ def blocks(n: int, step: int) -> Iterator[slice]:
 def count_for(n: int) -> int:
     """How many cells suit n vectors: looking through the centres and through a few cells then
     takes about as long."""
-    return max(1, round(2 * float(n) ** 0.5))
+    return max(1, math.isqrt(4 * n))
 
 
 def learn(vectors: Floats, count: int, seed: int = 0) -> Cells:

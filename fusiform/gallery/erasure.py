@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusiform.gallery import journal
-from fusiform.gallery.journal import Forgotten
+from fusiform.gallery.acts import Forgotten
 from fusiform.gallery.persons import person as find_person
 from fusiform.gallery.records import Erasure
 from fusiform.gallery.store import Store

@@ -3,98 +3,54 @@
 A pin says which person a face belongs to because the user said so. For all later grouping, faces
 pinned to one person must stay together and faces pinned to different people must stay apart.
 Every act lists the faces it concerned, so the journal alone, without the tables that grouping
-fills, rebuilds what the user decided. Only `forget` ever changes past entries, by taking the
-forgotten person's faces and names out of them.
+fills, rebuilds what the user decided. With each act stands what it changed as it was before, so
+that it can be undone. An undone act stays in the journal, and so does the undoing; only `forget`
+ever changes past entries, by taking the forgotten person's faces and names out of them.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
+from fusiform.gallery.acts import KINDS, Act, Merged, Named, Undone
 from fusiform.gallery.store import Store, now
 
-Ids = tuple[int, ...]
+_LISTS = ("faces", "taken", "others")  # the fields that hold face numbers
 
 
 @dataclass(frozen=True)
-class Named:
-    """`person` is called `name`; its `faces` are its own from now on."""
+class Before:
+    """What an act changed, as it was: `members` face -> person (None: nobody's), `people` number ->
+    (name, created_at, hidden), None for one that the act made."""
 
-    person: int
-    name: str
-    faces: Ids
-
-    def pins(self) -> dict[int, int]:
-        return dict.fromkeys(self.faces, self.person)
-
-    def names(self, before: Mapping[int, str]) -> dict[int, str | None]:
-        return {self.person: self.name}
+    members: dict[int, int | None] = field(default_factory=dict)
+    people: dict[int, tuple[str | None, str, int] | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Merged:
-    """`gone` was `person` all along: all `faces` of both are `person`'s; `gone` is no more."""
+class Entry:
+    """An act as it stands in the journal: its number, when (UTC ISO 8601), whether it was undone,
+    and what was before (None in galleries of the first format)."""
 
-    person: int
-    gone: int
-    faces: Ids
-
-    def pins(self) -> dict[int, int]:
-        return dict.fromkeys(self.faces, self.person)
-
-    def names(self, before: Mapping[int, str]) -> dict[int, str | None]:
-        return {self.person: before.get(self.person, before.get(self.gone)), self.gone: None}
-
-
-@dataclass(frozen=True)
-class Split:
-    """`taken` are the new person `other`; `faces` are what stays with `person`."""
-
-    person: int
-    other: int
-    faces: Ids
-    taken: Ids
-
-    def pins(self) -> dict[int, int]:
-        return dict.fromkeys(self.faces, self.person) | dict.fromkeys(self.taken, self.other)
-
-    def names(self, before: Mapping[int, str]) -> dict[int, str | None]:
-        return {}
-
-
-@dataclass(frozen=True)
-class Forgotten:
-    """A person with `count` faces was erased. Who it was is not kept."""
-
-    count: int
-
-    def pins(self) -> dict[int, int]:
-        return {}
-
-    def names(self, before: Mapping[int, str]) -> dict[int, str | None]:
-        return {}
-
-
-Act = Named | Merged | Split | Forgotten
-_KINDS: dict[str, Callable[..., Act]] = {
-    "name": Named,
-    "merge": Merged,
-    "split": Split,
-    "forget": Forgotten,
-}
-_KIND_OF = {maker: kind for kind, maker in _KINDS.items()}
-_LISTS = ("faces", "taken")  # the fields that hold face numbers
+    number: int
+    at: str
+    act: Act
+    undone: bool
+    before: Before | None
 
 
 @dataclass(frozen=True)
 class Decisions:
-    """What the user decided: `pins` face -> person, `names` person -> name."""
+    """What the user decided: `pins` face -> person, `names` person -> name, `hidden` people, and
+    finds that are `no_faces`."""
 
     pins: dict[int, int] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
+    hidden: set[int] = field(default_factory=set)
+    no_faces: set[int] = field(default_factory=set)
 
 
 def replay(acts: Iterable[Act]) -> Decisions:
@@ -107,31 +63,53 @@ def replay(acts: Iterable[Act]) -> Decisions:
             else:
                 state.names[person] = name
         state.pins.update(act.pins())
+        for face in act.no_faces():
+            state.pins.pop(face, None)
+            state.no_faces.add(face)
+        for person, hidden in act.hides().items():
+            (state.hidden.add if hidden else state.hidden.discard)(person)
     return state
 
 
-def append(db: sqlite3.Connection, act: Act) -> None:
+def append(db: sqlite3.Connection, act: Act, before: Before | None = None) -> None:
     """Writes `act` at the end of the journal, inside the caller's transaction."""
     payload = json.dumps(asdict(act), ensure_ascii=False)
-    entry = (now(), _KIND_OF[type(act)], payload)
-    db.execute("INSERT INTO journal(at, kind, payload) VALUES (?, ?, ?)", entry)
+    past = json.dumps(asdict(before), ensure_ascii=False) if before else None
+    sql = "INSERT INTO journal(at, kind, payload, before) VALUES (?, ?, ?, ?)"
+    db.execute(sql, (now(), act.kind, payload, past))
+
+
+def entries(store: Store) -> list[Entry]:
+    """The whole journal, oldest first."""
+    return list(_entries(store.read(_ALL)))
 
 
 def acts(store: Store) -> list[Act]:
-    """All acts of the journal, oldest first."""
-    return [act for _, act in _entries(store.read(_ALL))]
+    """All acts that stand, oldest first: neither undone ones nor the undoing of them."""
+    return [e.act for e in entries(store) if not e.undone and not isinstance(e.act, Undone)]
 
 
-_ALL = "SELECT id, kind, payload FROM journal ORDER BY id"
+_ALL = "SELECT id, at, kind, payload, before FROM journal ORDER BY id"
 
 
-def _entries(rows: Iterable[tuple[int, str, str]]) -> list[tuple[int, Act]]:
-    return [(number, _act(kind, json.loads(payload))) for number, kind, payload in rows]
+def _entries(rows: Iterable[tuple[int, str, str, str, str | None]]) -> Iterator[Entry]:
+    read = [(row[0], row[1], _act(row[2], json.loads(row[3])), row[4]) for row in rows]
+    undone = {act.entry for _, _, act, _ in read if isinstance(act, Undone)}
+    for number, at, act, before in read:
+        yield Entry(number, at, act, number in undone, _before(before))
 
 
 def _act(kind: str, values: Mapping[str, object]) -> Act:
     tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    return _KINDS[kind](**tuples)
+    return KINDS[kind](**tuples)
+
+
+def _before(text: str | None) -> Before | None:
+    if text is None:
+        return None
+    told = json.loads(text)
+    people = {int(k): None if row is None else tuple(row) for k, row in told["people"].items()}
+    return Before({int(k): v for k, v in told["members"].items()}, people)
 
 
 def forget(db: sqlite3.Connection, person: int, faces: Iterable[int]) -> set[str]:
@@ -140,14 +118,21 @@ def forget(db: sqlite3.Connection, person: int, faces: Iterable[int]) -> set[str
     Runs inside the caller's transaction. People who were merged into `person` count as `person`.
     """
     gone, names = frozenset(faces), set[str]()
-    entries = _entries(db.execute(_ALL))
-    who = _with_merged(person, [act for _, act in entries])
-    for number, act in entries:
-        if isinstance(act, Named) and act.person in who:
-            names.add(act.name)
-            db.execute("DELETE FROM journal WHERE id = ?", (number,))
+    past = list(_entries(db.execute(_ALL)))
+    who = _with_merged(person, [entry.act for entry in past])
+    removed = set[int]()
+    for entry in past:
+        names |= _names_in(entry, who)
+        if isinstance(entry.act, Named) and entry.act.person in who:
+            removed.add(entry.number)
+    for entry in past:
+        if isinstance(entry.act, Undone) and entry.act.entry in removed:
+            removed.add(entry.number)
+    for entry in past:
+        if entry.number in removed:
+            db.execute("DELETE FROM journal WHERE id = ?", (entry.number,))
         else:
-            _rewrite(db, number, act, gone)
+            _rewrite(db, entry, who, gone)
     return names
 
 
@@ -159,12 +144,27 @@ def _with_merged(person: int, acts: list[Act]) -> set[int]:
     return who
 
 
-def _rewrite(db: sqlite3.Connection, number: int, act: Act, gone: frozenset[int]) -> None:
-    before = asdict(act)
+def _names_in(entry: Entry, who: set[int]) -> set[str]:
+    act, before = entry.act, entry.before
+    names = {act.name} if isinstance(act, Named) and act.person in who else set()
+    rows = before.people.items() if before else ()
+    return names | {row[0] for number, row in rows if number in who and row and row[0]}
+
+
+def _rewrite(db: sqlite3.Connection, entry: Entry, who: set[int], gone: frozenset[int]) -> None:
+    told = asdict(entry.act)
     after = {
         key: tuple(face for face in value if face not in gone) if key in _LISTS else value
-        for key, value in before.items()
+        for key, value in told.items()
     }
-    if after != before:
+    past = None if entry.before is None else _without(entry.before, who, gone)
+    if after != told or past != entry.before:
         payload = json.dumps(after, ensure_ascii=False)
-        db.execute("UPDATE journal SET payload = ? WHERE id = ?", (payload, number))
+        before = json.dumps(asdict(past), ensure_ascii=False) if past else None
+        sql = "UPDATE journal SET payload = ?, before = ? WHERE id = ?"
+        db.execute(sql, (payload, before, entry.number))
+
+
+def _without(before: Before, who: set[int], gone: frozenset[int]) -> Before:
+    members = {face: person for face, person in before.members.items() if face not in gone}
+    return Before(members, {n: row for n, row in before.people.items() if n not in who})

@@ -129,7 +129,8 @@ class _Groups:
         """Compares `rows` with all groups, or with all near ones, and makes their lists anew."""
         means = self.sums / self.sizes[:, None]
         if self.cells is not None and len(means) > EXACT:
-            return self._scan_near(rows, means, self.cells)
+            self._scan_near(rows, means, self.cells)
+            return
         step = max(1, _CELLS // max(1, len(means)))
         for i in range(0, len(rows), step):
             part = rows[i : i + step]

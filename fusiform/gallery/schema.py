@@ -60,7 +60,20 @@ def _first_tables(db: sqlite3.Connection) -> None:
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first_tables,)
+_SECOND = """
+ALTER TABLE journal ADD COLUMN before TEXT;
+ALTER TABLE faces ADD COLUMN no_face INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE people ADD COLUMN hidden INTEGER NOT NULL DEFAULT 0
+"""
+
+
+def _decisions_undone(db: sqlite3.Connection) -> None:
+    """What every act changed, so that it can be undone; finds that are no faces; hidden people."""
+    for statement in _SECOND.split(";"):
+        db.execute(statement)
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first_tables, _decisions_undone)
 
 
 def migrate(db: sqlite3.Connection, path: Path) -> None:

@@ -34,7 +34,8 @@ from fusiform.gallery.schema import migrate
 # photo has no file any more (edited in place) keeps its vector and its person, and is not shown.
 FACE_COLUMNS = """faces.id, (SELECT min(path) FROM files WHERE files.photo_id = faces.photo_id),
     x1, y1, x2, y2, score, quality"""
-HAS_FILE = "EXISTS (SELECT 1 FROM files WHERE files.photo_id = faces.photo_id)"
+HAS_FILE = """no_face = 0 AND
+    EXISTS (SELECT 1 FROM files WHERE files.photo_id = faces.photo_id)"""
 
 
 def now() -> str:
@@ -340,7 +341,7 @@ class Store:
         wanted = embedder_hash or (self.models() or ("", "", ""))[2]
         rows = self.read(
             "SELECT face_id, quality, vector FROM embeddings JOIN models ON model_id = models.id "
-            "JOIN faces ON face_id = faces.id WHERE hash = ? ORDER BY face_id",
+            "JOIN faces ON face_id = faces.id WHERE hash = ? AND no_face = 0 ORDER BY face_id",
             (wanted,),
         )
         ids = np.array([row[0] for row in rows], dtype=np.int64)

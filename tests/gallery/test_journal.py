@@ -8,19 +8,23 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from fusiform.core.errors import ChoiceError
+from fusiform.core.errors import ChoiceError, GalleryError
 from fusiform.gallery import (
     Store,
     acts,
+    apart,
     forget,
+    hide,
     merge,
     name,
+    no_faces,
     people,
     regroup,
     replay,
     split,
+    undo,
 )
-from fusiform.gallery.journal import Forgotten, Merged, Named, Split
+from fusiform.gallery.acts import Forgotten, Merged, Named, Split
 
 NAMES = ("Ada", "Grace", "Emmy", "Sophie")
 
@@ -72,14 +76,29 @@ class Decisions(RuleBasedStateMachine):
         self.added = 0
         self.pins: dict[int, int] = {}
         self.names: dict[int, str] = {}
+        self.hidden: set[int] = set()
+        self.dismissed: set[int] = set()
         self.gone: set[int] = set()
+        self.past: list[tuple[object, ...]] = []
+        self.groupings = 0
         self.add(20)
 
     def teardown(self) -> None:
         self.store.close()
 
+    def tables(self) -> list[object]:
+        """All that an act can change, but for the journal."""
+        whole = ("SELECT * FROM members ORDER BY 1", "SELECT * FROM people ORDER BY 1")
+        return [
+            self.store.read(sql) for sql in (*whole, "SELECT id, no_face FROM faces ORDER BY 1")
+        ]
+
+    def about_to_act(self) -> None:
+        told = (self.pins.copy(), self.names.copy(), self.hidden.copy(), self.dismissed.copy())
+        self.past.append((*told, self.tables(), self.groupings))
+
     def one(self, pick: int):
-        everybody = people(self.store)
+        everybody = people(self.store, hidden=True)
         return everybody[pick % len(everybody)] if everybody else None
 
     @rule(count=st.integers(1, 12))
@@ -92,6 +111,12 @@ class Decisions(RuleBasedStateMachine):
     @rule(threshold=st.floats(0.05, 0.95))
     def group(self, threshold: float) -> None:
         regroup(self.store, threshold)
+        self.groupings += 1
+
+    @rule()
+    def begin_anew(self) -> None:
+        regroup(self.store, 0.5, reset=True)
+        self.groupings += 1
 
     @rule(pick=st.integers(0, 50), called=st.sampled_from(NAMES))
     def call(self, pick: int, called: str) -> None:
@@ -101,6 +126,7 @@ class Decisions(RuleBasedStateMachine):
             with pytest.raises(ChoiceError, match="a name nobody has"):
                 name(self.store, who.id, called.lower())
             return
+        self.about_to_act()
         name(self.store, who.id, called)
         self.names[who.id] = called
         self.pins |= {face.id: who.id for face in who.faces}
@@ -110,6 +136,7 @@ class Decisions(RuleBasedStateMachine):
         a, b = self.one(first), self.one(second)
         if not a or a.id == b.id:
             return
+        self.about_to_act()
         merge(self.store, a.id, b.id)
         called = self.names.get(a.id, self.names.pop(b.id, None))
         self.names.pop(b.id, None)
@@ -124,15 +151,62 @@ class Decisions(RuleBasedStateMachine):
             return
         ids = np.random.default_rng(seed).permutation([face.id for face in who.faces]).tolist()
         cut = 1 + seed % (len(ids) - 1)
+        self.about_to_act()
         other = split(self.store, who.id, ids[:cut])
         self.pins |= dict.fromkeys(ids[:cut], other.id) | dict.fromkeys(ids[cut:], who.id)
+
+    @rule(first=st.integers(0, 50), second=st.integers(0, 50))
+    def keep_apart(self, first: int, second: int) -> None:
+        a, b = self.one(first), self.one(second)
+        if not a or a.id == b.id:
+            return
+        self.about_to_act()
+        apart(self.store, a.id, b.id)
+        self.pins |= {face.id: who.id for who in (a, b) for face in who.faces}
+
+    @rule(pick=st.integers(0, 50), seed=st.integers(0, 99))
+    def dismiss(self, pick: int, seed: int) -> None:
+        who = self.one(pick)
+        if not who or not who.faces:
+            return
+        few = [face.id for face in who.faces[seed % len(who.faces) :]][:2]
+        self.about_to_act()
+        assert no_faces(self.store, few) == len(few)
+        self.dismissed |= set(few)
+        self.pins = {face: p for face, p in self.pins.items() if face not in self.dismissed}
+
+    @rule(pick=st.integers(0, 50), away=st.booleans())
+    def put_away(self, pick: int, away: bool) -> None:
+        if not (who := self.one(pick)):
+            return
+        self.about_to_act()
+        hide(self.store, who.id, away)
+        (self.hidden.add if away else self.hidden.discard)(who.id)
+        self.pins |= {face.id: who.id for face in who.faces}
+
+    @rule(count=st.integers(1, 3))
+    def take_back(self, count: int) -> None:
+        if len(self.past) < count:
+            before = self.tables()
+            with pytest.raises(GalleryError, match="undo"):
+                undo(self.store, count)
+            assert self.tables() == before
+            return
+        undo(self.store, count)
+        for _ in range(count):
+            state = self.past.pop()
+        self.pins, self.names, self.hidden, self.dismissed, tables, groupings = state
+        if groupings == self.groupings:
+            assert self.tables() == tables
 
     @rule(pick=st.integers(0, 50))
     def erase(self, pick: int) -> None:
         if not (who := self.one(pick)):
             return
         assert forget(self.store, who.id).proven
+        self.past.clear()
         self.names.pop(who.id, None)
+        self.hidden.discard(who.id)
         self.gone |= {face.id for face in who.faces}
         self.pins = {face: p for face, p in self.pins.items() if face not in self.gone}
 
@@ -141,14 +215,20 @@ class Decisions(RuleBasedStateMachine):
         decided = replay(acts(self.store))
         assert decided.pins == self.pins
         assert decided.names == self.names
+        assert decided.hidden & self.everyone() == self.hidden & self.everyone()
+        assert decided.no_faces == self.dismissed
+
+    def everyone(self) -> set[int]:
+        return {person.id for person in people(self.store, hidden=True)}
 
     @invariant()
     def the_tables_follow(self) -> None:
-        everybody = people(self.store)
+        everybody = people(self.store, hidden=True)
+        assert {p.id for p in everybody} - {p.id for p in people(self.store)} <= self.hidden
         assert {p.id: p.name for p in everybody if p.name} == self.names
         member = {face.id: p.id for p in everybody for face in p.faces}
         assert self.pins.items() <= member.items()
-        assert set(member) == set(range(1, self.added + 1)) - self.gone
+        assert set(member) == set(range(1, self.added + 1)) - self.gone - self.dismissed
 
 
 def test_any_sequence_of_acts(tmp_path_factory, crowd, fill):

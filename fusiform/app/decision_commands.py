@@ -1,0 +1,195 @@
+"""Commands that decide for ever, and take decisions back: same, not-same, not-a-face, hide, undo,
+journal, group."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from fusiform import api
+from fusiform.app import schema
+from fusiform.app.terminal import (
+    GalleryOption,
+    JsonOption,
+    Who,
+    open_gallery,
+    say,
+    show,
+    show_json,
+    show_table,
+)
+from fusiform.gallery import Entry, Person
+
+app = typer.Typer()
+
+Other = Annotated[str, typer.Argument(metavar="OTHER", help="Another person: name or number.")]
+
+
+@app.command()
+def same(
+    who: Who, other: Other, gallery: GalleryOption = None, as_json: JsonOption = False
+) -> None:
+    """Two people are one, for ever. The one with a name keeps it; `undo` takes it back.
+
+    Examples:
+
+        fusiform same 7 12
+
+        fusiform same "Ada Lovelace" 12 --json
+    """
+    with open_gallery(gallery) as g:
+        one = g.same(who, other)
+    _tell([one], as_json)
+
+
+@app.command("not-same")
+def not_same(
+    who: Who, other: Other, gallery: GalleryOption = None, as_json: JsonOption = False
+) -> None:
+    """Two people are not one, for ever, however alike they look.
+
+    Examples:
+
+        fusiform not-same 7 12
+    """
+    with open_gallery(gallery) as g:
+        both = g.not_same(who, other)
+    _tell(list(both), as_json)
+
+
+@app.command("not-a-face")
+def not_a_face(
+    faces: Annotated[list[int], typer.Argument(metavar="FACE...", help="Numbers: see `show`.")],
+    gallery: GalleryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Some finds are no faces: they leave people and search, and do not come back.
+
+    Examples:
+
+        fusiform not-a-face 311 312
+    """
+    with open_gallery(gallery) as g:
+        count = g.not_a_face(*faces)
+    if as_json:
+        show_json({"faces": sorted(set(faces))})
+    else:
+        show(f"{api.count_of(count, 'find')} set aside")
+
+
+@app.command()
+def hide(
+    who: Who,
+    gallery: GalleryOption = None,
+    back: Annotated[bool, typer.Option("--back", help="Show the person again.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Leave a person out of `people`, such as a stranger in many photos.
+
+    Examples:
+
+        fusiform hide 7
+
+        fusiform hide 7 --back
+    """
+    with open_gallery(gallery) as g:
+        one = g.hide(who, not back)
+    _tell([one], as_json)
+
+
+@app.command()
+def undo(
+    count: Annotated[int, typer.Argument(metavar="[N]", min=1, help="How many acts.")] = 1,
+    gallery: GalleryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take the last acts back: names, merges and splits are again as they were.
+
+    Examples:
+
+        fusiform undo
+
+        fusiform undo 3
+    """
+    with open_gallery(gallery) as g:
+        taken = g.undo(count)
+    if as_json:
+        show_json([schema.entry(one) for one in taken])
+        return
+    for one in taken:
+        show(f"undone: {in_words(one)}")
+
+
+@app.command()
+def journal(gallery: GalleryOption = None, as_json: JsonOption = False) -> None:
+    """Everything that was ever decided, oldest first.
+
+    Examples:
+
+        fusiform journal --json
+    """
+    with open_gallery(gallery) as g:
+        told = g.journal()
+    if as_json:
+        show_json([schema.entry(one) for one in told])
+    elif told:
+        rows = [(e.number, e.at, in_words(e), "undone" if e.undone else "") for e in told]
+        show_table(["act#", "when (UTC)", "what", ""], rows)
+    else:
+        say("nothing decided yet; `fusiform name` is a beginning")
+
+
+@app.command()
+def group(
+    gallery: GalleryOption = None,
+    reset: Annotated[
+        bool, typer.Option("--reset", help="Throw away what grouping found, numbers too.")
+    ] = False,
+    limit: Annotated[
+        float | None,
+        typer.Option(
+            metavar="COSINE", help="Average similarity for grouping, by default the card's."
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Group all faces anew. Names and everything decided stay.
+
+    Examples:
+
+        fusiform group --reset
+    """
+    with open_gallery(gallery) as g:
+        g.regroup(limit, reset=reset)
+        count = len(g.people())
+    if as_json:
+        show_json({"people": count})
+    else:
+        show(f"{api.count_of(count, 'person')} in the gallery")
+
+
+def in_words(entry: Entry) -> str:
+    """One act, as a person would say it."""
+    told = schema.entry(entry)
+    who, other = f"person {told.get('person')}", f"person {told.get('other')}"
+    faces = api.count_of(len(told.get("faces", [])), "face")
+    return {
+        "name": f"{who} named {told.get('name')} ({faces})",
+        "merge": f"{other} is {who} ({faces})",
+        "split": f"{api.count_of(len(told.get('taken', [])), 'face')} of {who} became {other}",
+        "not-same": f"{who} is not {other}",
+        "not-a-face": f"{faces} set aside as none",
+        "hide": f"{who} {'hidden' if told.get('hidden') else 'shown again'}",
+        "undo": f"act {told.get('undid')} undone",
+        "forget": f"somebody forgotten ({api.count_of(told.get('count', 0), 'face')})",
+    }[entry.act.kind]
+
+
+def _tell(people: list[Person], as_json: bool) -> None:
+    if as_json:
+        told = [schema.person(one) for one in people]
+        show_json(told[0] if len(told) == 1 else told)
+        return
+    for one in people:
+        show(f"{api.title(one)} (number {one.id}): {api.count_of(len(one.faces), 'face')}")

@@ -1,0 +1,208 @@
+"""What the user decides about people, written down, done, and undone again."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+from fusiform.core.errors import ChoiceError, GalleryError
+from fusiform.gallery.acts import (
+    Act,
+    Apart,
+    Forgotten,
+    Hidden,
+    Merged,
+    Named,
+    NoFaces,
+    Split,
+    Undone,
+)
+from fusiform.gallery.journal import Before, Entry, append, entries
+from fusiform.gallery.persons import new_person, number_of, person, place, tidy
+from fusiform.gallery.records import Person
+from fusiform.gallery.store import Store
+
+
+def name(store: Store, ref: int | str, new: str) -> Person:
+    """Calls a person `new`; all faces it has now are its own from now on.
+
+    Raises UnknownPerson; ChoiceError for an empty name, a bare number or another person's name.
+    """
+    new = tidy(new)
+    if not new or new.isdecimal():
+        raise ChoiceError("name", "text that is not a number", new)
+    with store.write() as db:
+        number = number_of(store, ref)
+        for other, taken in store.read("SELECT id, name FROM people WHERE name IS NOT NULL"):
+            if other != number and taken.casefold() == new.casefold():
+                free = f"a name nobody has (person {other} has it; `merge {other} {number}`?)"
+                raise ChoiceError("name", free, new)
+        _decide(store, db, Named(number, new, _members(store, number)), [number])
+    return person(store, number)
+
+
+def merge(store: Store, kept: int | str, gone: int | str) -> Person:
+    """Two people are one, for ever: `kept` keeps its number, and its name or else that of `gone`.
+
+    Raises UnknownPerson; ChoiceError if both are the same.
+    """
+    with store.write() as db:
+        one, other = _two(store, "merge", kept, gone)
+        faces = _members(store, one) + _members(store, other)
+        _decide(store, db, Merged(one, other, faces), [one, other])
+        db.execute("DELETE FROM people WHERE id = ?", (other,))
+    return person(store, one)
+
+
+def same(store: Store, ref: int | str, other: int | str) -> Person:
+    """`merge`, in which the one that has a name stays, else the first."""
+    first, second = person(store, ref), person(store, other)
+    if second.name and not first.name:
+        first, second = second, first
+    return merge(store, first.id, second.id)
+
+
+def split(store: Store, ref: int | str, faces: Iterable[int]) -> Person:
+    """Takes `faces` (numbers) out of a person, for ever; returns the new person they are.
+
+    Raises UnknownPerson; ChoiceError unless some of the person's faces are taken and some stay.
+    """
+    taken = tuple(sorted(set(faces)))
+    with store.write() as db:
+        number = number_of(store, ref)
+        members = _members(store, number)
+        left = tuple(face for face in members if face not in set(taken))
+        if not taken or not left or len(left) + len(taken) != len(members):
+            raise ChoiceError("faces", f"some, not all, of the faces of person {number}", taken)
+        other = new_person(db)
+        _decide(store, db, Split(number, other, left, taken), [number], made=other)
+    return person(store, other)
+
+
+def apart(store: Store, ref: int | str, other: int | str) -> tuple[Person, Person]:
+    """Two people are not one, for ever, however alike; returns both.
+
+    Raises UnknownPerson; ChoiceError if both are the same.
+    """
+    with store.write() as db:
+        a, b = _two(store, "not-same", ref, other)
+        _decide(store, db, Apart(a, b, _members(store, a), _members(store, b)), [a, b])
+    return person(store, a), person(store, b)
+
+
+def no_faces(store: Store, faces: Iterable[int]) -> int:
+    """Takes finds that are no faces out of all people and out of search; returns how many.
+
+    Raises ChoiceError for a number that is no face of this gallery.
+    """
+    wanted = tuple(sorted(set(faces)))
+    with store.write() as db:
+        marks = ",".join("?" * len(wanted))
+        sql = f"SELECT count(*) FROM faces WHERE no_face = 0 AND id IN ({marks})"
+        if not wanted or db.execute(sql, wanted).fetchone()[0] != len(wanted):
+            raise ChoiceError("faces", "numbers of faces in this gallery (see `show`)", wanted)
+        _decide(store, db, NoFaces(wanted), [])
+        db.execute(f"DELETE FROM members WHERE face_id IN ({marks})", wanted)
+        db.execute(f"UPDATE faces SET no_face = 1 WHERE id IN ({marks})", wanted)
+    return len(wanted)
+
+
+def hide(store: Store, ref: int | str, hidden: bool = True) -> Person:
+    """Leaves a person out of what is shown, or brings it back. Raises UnknownPerson."""
+    with store.write() as db:
+        number = number_of(store, ref)
+        _decide(store, db, Hidden(number, hidden, _members(store, number)), [number])
+        db.execute("UPDATE people SET hidden = ? WHERE id = ?", (int(hidden), number))
+    return person(store, number)
+
+
+def undo(store: Store, count: int = 1) -> list[Entry]:
+    """Takes the last `count` acts back, the last one first; returns them in that order.
+
+    People, names and faces are again as they were before the act; faces that came since stay where
+    grouping put them. Raises ChoiceError below 1, GalleryError where nothing is left to undo, the
+    act was a forgetting, or it was made before fusiform could undo. Then nothing is undone.
+    """
+    if count < 1:
+        raise ChoiceError("count", "at least 1", count)
+    taken = []
+    with store.write() as db:
+        for _ in range(count):
+            last = _last(store)
+            _restore(db, last)
+            append(db, Undone(last.number))
+            taken.append(last)
+    return taken
+
+
+def _last(store: Store) -> Entry:
+    for entry in reversed(entries(store)):
+        if isinstance(entry.act, Forgotten):
+            raise GalleryError(f"{store.path}: forgetting a person cannot be undone.")
+        if not entry.undone and not isinstance(entry.act, Undone):
+            if entry.before is None:
+                raise GalleryError(
+                    f"{store.path}: act {entry.number} ({entry.act.kind}) was made by a fusiform "
+                    "that could not undo; merge, split or name instead."
+                )
+            return entry
+    raise GalleryError(f"{store.path}: there is nothing to undo.")
+
+
+def _restore(db: sqlite3.Connection, entry: Entry) -> None:
+    assert entry.before is not None
+    for number, row in entry.before.people.items():
+        if row is not None:
+            sql = (
+                "INSERT INTO people(id, name, created_at, hidden) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT(id) DO UPDATE SET name = excluded.name, hidden = excluded.hidden"
+            )
+            db.execute(sql, (number, *row))
+    for face, owner in entry.before.members.items():
+        db.execute("DELETE FROM members WHERE face_id = ?", (face,))
+        if owner is not None:
+            sql = "INSERT INTO members SELECT id, ? FROM faces WHERE id = ?"
+            db.execute(sql, (owner, face))
+    marks = [(face,) for face in entry.act.no_faces()]
+    db.executemany("UPDATE faces SET no_face = 0 WHERE id = ?", marks)
+    made = [(number,) for number, row in entry.before.people.items() if row is None]
+    # one that has gained faces since is a person of its own
+    alone = "DELETE FROM people WHERE id = ? AND id NOT IN (SELECT person_id FROM members)"
+    db.executemany(alone, made)
+
+
+def _two(store: Store, verb: str, first: int | str, second: int | str) -> tuple[int, int]:
+    one, other = number_of(store, first), number_of(store, second)
+    if one == other:
+        raise ChoiceError(verb, "two different people", f"{first} and {second}")
+    return one, other
+
+
+def _members(store: Store, number: int) -> tuple[int, ...]:
+    sql = "SELECT face_id FROM members WHERE person_id = ? ORDER BY face_id"
+    return tuple(row[0] for row in store.read(sql, (number,)))
+
+
+def _decide(
+    store: Store, db: sqlite3.Connection, act: Act, people: list[int], made: int | None = None
+) -> None:
+    """Writes the act down, with what was before, and makes the tables follow it."""
+    append(db, act, _before(store, act, people, made))
+    names = dict(store.read("SELECT id, name FROM people WHERE name IS NOT NULL"))
+    changed = [(new, number) for number, new in act.names(names).items()]
+    db.executemany("UPDATE people SET name = ? WHERE id = ?", changed)
+    place(db, act.pins())
+
+
+def _before(store: Store, act: Act, people: list[int], made: int | None) -> Before:
+    owner = "SELECT person_id FROM members WHERE face_id = ?"
+    members = {}
+    for face in (*act.pins(), *act.no_faces()):
+        rows = store.read(owner, (face,))
+        members[face] = rows[0][0] if rows else None
+    sql = "SELECT name, created_at, hidden FROM people WHERE id = ?"
+    was: dict[int, tuple[str | None, str, int] | None] = {}
+    for number in people:
+        title, since, hidden = store.read(sql, (number,))[0]
+        was[number] = (title, since, hidden)
+    return Before(members, was if made is None else was | {made: None})

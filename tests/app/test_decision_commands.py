@@ -1,0 +1,50 @@
+"""Deciding and undoing on the command line."""
+
+from __future__ import annotations
+
+import pytest
+from typer.testing import CliRunner
+
+from fusiform.app.cli import app
+from fusiform.core.errors import GalleryError
+
+
+@pytest.fixture
+def invoke(copied):
+    """invoke("people"): (exit code, stdout, stderr) over a copy of the album's gallery."""
+
+    def answer(*words: object) -> tuple[int, str, str]:
+        env = {"FUSIFORM_GALLERY": str(copied)}
+        done = CliRunner().invoke(app, list(map(str, words)), env=env, catch_exceptions=False)
+        return done.exit_code, done.stdout, done.stderr
+
+    return answer
+
+
+def test_decisions_in_words(invoke):
+    shown = invoke("people")[1].splitlines()[1:]
+    one, two = (row.split()[0] for row in shown[:2])
+    assert "nothing decided yet" in invoke("journal")[2]
+    assert invoke("name", one, "Grace Hopper")[0] == 0
+    assert invoke("not-same", one, two)[1].count("number") == 2
+    face = invoke("show", one)[1].splitlines()[2].split()[0]
+    assert invoke("not-a-face", face)[1] == "1 find set aside\n"
+    assert invoke("hide", two)[0] == 0
+    assert len(invoke("people")[1].splitlines()) == len(shown)
+    told = invoke("journal")[1]
+    for what in ("named Grace Hopper", f"is not person {two}", "set aside as none", "hidden"):
+        assert what in told
+    assert invoke("undo", 2)[1].splitlines() == [
+        f"undone: person {two} hidden",
+        "undone: 1 face set aside as none",
+    ]
+    assert "undone" in invoke("journal")[1]
+    assert "people in the gallery" in invoke("group")[1]
+    assert invoke("same", two, one)[1].startswith(f"Grace Hopper (number {one})")
+    assert "person" in invoke("undo")[1]
+    split = invoke("show", one)[1].splitlines()[2].split()[0]
+    invoke("split", one, split)
+    invoke("forget", one, "--yes")
+    assert "somebody forgotten" in invoke("journal")[1]
+    with pytest.raises(GalleryError, match="cannot be undone"):
+        invoke("undo")
