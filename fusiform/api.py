@@ -24,7 +24,7 @@ from fusiform.core.errors import ChoiceError, FusiformError, ModelUnsupported
 from fusiform.core.faces import Face, Faces
 from fusiform.core.pictures import Source, open_picture, picture_paths
 from fusiform.detection.load import Detector
-from fusiform.gallery import Entry, Erasure, Match, Person, Store
+from fusiform.gallery import Entry, Erasure, Match, Person, PhotoRow, Span, Store
 from fusiform.hub.card import shipped_cards
 from fusiform.hub.files import home
 from fusiform.indexing import KnownPhotos, Progress, Report, Run
@@ -38,8 +38,8 @@ from fusiform.pipeline import (
     load_embedder,
 )
 from fusiform.recognise.compare import DEFAULT_FMR, probability, similarity, threshold
+from fusiform.recognise.description import Description, description_of
 from fusiform.recognise.embedder import Embedder
-from fusiform.recognise.quality import Quality
 
 
 @dataclass(frozen=True)
@@ -68,22 +68,6 @@ class Verification:
 
     def __getitem__(self, name: str) -> Any:
         return getattr(self, name)
-
-
-@dataclass(frozen=True)
-class Description:
-    """One face and what its pixels tell: quality in [0, 1] and its parts, roll in degrees.
-
-    `roll` > 0 when the line of the eyes falls to the right of the picture; None with dlib-hog's
-    template points it is still exact, since they carry the alignment.
-    """
-
-    face: Face
-    sharpness: float
-    brightness: float
-    contrast: float
-    eye_distance: float
-    roll: float
 
 
 @dataclass(frozen=True)
@@ -146,19 +130,7 @@ def describe(source: Source, *, detector: str = "auto") -> list[Description]:
     """What can be said of every face without guessing who it is. Raises PictureError."""
     result = analyse_one(source, models(detector), embed=False)
     assert result.quality is not None
-    return [_description(f, result.quality, i) for i, f in enumerate(result.faces)]
-
-
-def _description(face: Face, quality: Quality, i: int) -> Description:
-    dx, dy = face.points[1] - face.points[0]
-    return Description(
-        face,
-        float(quality.sharpness[i]),
-        float(quality.brightness[i]),
-        float(quality.contrast[i]),
-        float(quality.eye_distance[i]),
-        float(np.degrees(np.arctan2(dy, dx))),
-    )
+    return [description_of(f, result.quality, i) for i, f in enumerate(result.faces)]
 
 
 def verify(
@@ -364,6 +336,12 @@ class Gallery:
             for face in faces
             if face.embedding is not None
         ]
+
+    def photos(
+        self, query: str, *, after: str | None = None, before: str | None = None
+    ) -> list[PhotoRow]:
+        """Photos by who is in them (`Ada AND Grace NOT Alan`, see `gallery.query`) and when."""
+        return rooms.photos(self.store, query, Span.of(after, before))
 
     def sheet(self, *, most: int = 24, tile: int = 96, smallest: int = 1) -> NDArray[np.uint8]:
         """A contact sheet, one row a person: RGB uint8.

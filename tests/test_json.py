@@ -138,7 +138,10 @@ def test_show_name_merge_split(ask):
 
 def test_find(ask, album):
     told = ask("find", album / "both_collage.jpg")
-    assert_complete("find", told)
+    query = ask("find", "2 people OR unnamed", "--before", "2100")
+    assert ask("find", "2 people NOT unnamed")["photos"] == []
+    assert_complete("find", told, ask("find", "2 people OR unnamed"))
+    assert query["query"] == "2 people OR unnamed"
     assert len(told["faces"]) == 2
     assert_complete("show", ask("find", "1"))
     everything = ask("find", album / "both_collage.jpg", "--all", "--count", 9)

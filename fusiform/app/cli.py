@@ -17,6 +17,7 @@ import fusiform
 from fusiform.app import (
     bench_commands,
     decision_commands,
+    find_commands,
     gallery_commands,
     model_commands,
     picture_commands,
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 for part in (
     gallery_commands,
+    find_commands,
     decision_commands,
     picture_commands,
     model_commands,

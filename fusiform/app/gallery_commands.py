@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from fusiform import api
 from fusiform.app import schema
 from fusiform.app.terminal import (
     DetectorOption,
-    DrawOption,
     EmbedderOption,
     GalleryOption,
     JsonOption,
@@ -23,7 +19,6 @@ from fusiform.app.terminal import (
     Who,
     corners,
     open_gallery,
-    percent,
     progress_bar,
     say,
     show,
@@ -31,13 +26,9 @@ from fusiform.app.terminal import (
     show_table,
 )
 from fusiform.core import draw
-from fusiform.core.errors import PictureError, UnknownPerson
-from fusiform.core.faces import Faces
-from fusiform.core.pictures import SUFFIXES, picture_paths, read
-from fusiform.gallery import Match, Person
-from fusiform.hub.card import Card
+from fusiform.core.pictures import picture_paths
+from fusiform.gallery import Person
 from fusiform.indexing import Report
-from fusiform.recognise.compare import probability, threshold
 
 app = typer.Typer()
 SHOWN_ERRORS = 10
@@ -176,7 +167,7 @@ def show_person(who: Who, gallery: GalleryOption = None, as_json: JsonOption = F
     """
     with open_gallery(gallery) as g:
         one = g.person(who)
-    _show(one, as_json)
+    show_one(one, as_json)
 
 
 @app.command()
@@ -234,85 +225,6 @@ def split(
 
 
 @app.command()
-def find(
-    wanted: Annotated[str, typer.Argument(metavar="PHOTO_OR_NAME", help="A picture, or a person.")],
-    gallery: GalleryOption = None,
-    count: Annotated[int, typer.Option(min=1, metavar="N", help="How many matches a face.")] = 10,
-    everything: Annotated[
-        bool, typer.Option("--all", help="Also matches that are likely other people.")
-    ] = False,
-    limit: Annotated[
-        float | None,
-        typer.Option("--threshold", metavar="COSINE", help="Lowest similarity of a match."),
-    ] = None,
-    draw_to: DrawOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Who is in this picture, or where is this person?
-
-    Examples:
-
-        fusiform find party.jpg --draw who.jpg
-
-        fusiform find "Ada Lovelace"
-    """
-    with open_gallery(gallery) as g:
-        if not Path(wanted).is_file():
-            _show(_person(g, wanted), as_json)
-            return
-        used, card = g.models, g.models.embedder.card
-        lowest = _lowest(card, limit, everything)
-        found = g.find(wanted, count=count, at_least=lowest)
-    if draw_to:
-        labels = [_label(one) for one in found]
-        draw.save(draw_to, draw.draw_faces(read(wanted), faces_of(found), labels))
-    photo = os.path.abspath(wanted)
-    if as_json:
-        answers = [schema.found(one, [_match(m, card) for m in one.matches]) for one in found]
-        by = {"detector": used.detector.name, "embedder": card.name}
-        show_json({"photo": photo, **by, "faces": answers})
-    else:
-        show(f"{photo}: {api.count_of(len(found), 'face')}")
-        for number, one in enumerate(found, 1):
-            _show_matches(number, one, card)
-
-
-def _person(g: api.Gallery, wanted: str) -> Person:
-    try:
-        return g.person(wanted)
-    except UnknownPerson as error:
-        if Path(wanted).suffix.lower() in SUFFIXES or os.sep in wanted:
-            reason = "does not exist, and nobody has that name"
-            raise PictureError(wanted, reason, "check the path") from error
-        raise
-
-
-def _lowest(card: Card, limit: float | None, everything: bool) -> float:
-    if everything:
-        return -1.0
-    return threshold(card) if limit is None else limit
-
-
-def _match(match: Match, card: Card) -> schema.Json:
-    return schema.match(match, probability(card, match.similarity))
-
-
-def _show_matches(number: int, one: api.Found, card: Card) -> None:
-    matches = "1 match" if len(one.matches) == 1 else f"{len(one.matches)} matches"
-    show(f"face {number} at {corners(one.face.box.tolist())}: {matches}")
-    if one.matches:
-        columns = ["person#", "name", "similarity#", "probability#", "photo"]
-        show_table(columns, [_match_cells(match, card) for match in one.matches])
-
-
-def _match_cells(match: Match, card: Card) -> tuple[object, ...]:
-    chance = probability(card, match.similarity)
-    told = "" if chance is None else percent(chance)
-    who = "" if match.person is None else match.person
-    return who, match.name or "", f"{match.similarity:.3f}", told, match.face.photo
-
-
-@app.command()
 def forget(
     who: Who,
     gallery: GalleryOption = None,
@@ -346,7 +258,8 @@ def forget(
         raise typer.Exit(1)
 
 
-def _show(one: Person, as_json: bool) -> None:
+def show_one(one: Person, as_json: bool) -> None:
+    """A person with all faces."""
     if as_json:
         show_json(schema.person(one))
         return
@@ -362,16 +275,3 @@ def _tell(one: Person, as_json: bool) -> None:
         show_json(schema.person(one))
     else:
         show(f"{api.title(one)} (number {one.id}): {api.count_of(len(one.faces), 'face')}")
-
-
-def faces_of(found: Sequence[api.Found]) -> Faces:
-    """The searched faces as `Faces` again."""
-    faces = [one.face for one in found]
-    return Faces.concatenate(
-        [Faces(f.box[None], np.array([f.score]), f.points[None]) for f in faces]
-    )
-
-
-def _label(one: api.Found) -> str:
-    best = next(iter(one.matches), None)
-    return "?" if best is None else f"{best.name or f'Person {best.person}'} {best.similarity:.2f}"

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fusiform.api import Description, Found, Verification
+from fusiform.api import Found, Verification
 from fusiform.core.errors import PictureError
 from fusiform.core.faces import Face, Faces
-from fusiform.gallery import Entry, Erasure, FaceRow, Match, Person
+from fusiform.gallery import Entry, Erasure, FaceRow, Match, Person, PhotoRow
 from fusiform.hub.card import Card
 from fusiform.indexing import Report
+from fusiform.recognise.description import Description
 
 Json = dict[str, Any]
 
@@ -139,6 +140,11 @@ def entry(one: Entry) -> Json:
         for name, value in asdict(one.act).items()
     }
     return {"act": one.number, "at": one.at, "kind": one.act.kind, "undone": one.undone} | told
+
+
+def photo_row(one: PhotoRow) -> Json:
+    people = [{"person": number, "name": name} for number, name in one.people]
+    return {"photo": one.path, "taken_at": one.taken_at, "people": people}
 
 
 def erasure(result: Erasure) -> Json:

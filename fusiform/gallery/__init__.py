@@ -7,7 +7,9 @@ from fusiform.gallery.freshness import Staleness, stale
 from fusiform.gallery.grouping import MINIMUM_QUALITY, group
 from fusiform.gallery.journal import Decisions, Entry, acts, entries, replay
 from fusiform.gallery.persons import people, person, regroup
-from fusiform.gallery.records import Erasure, FaceRow, Match, Person, Photo, Skipped
+from fusiform.gallery.photo_search import photos
+from fusiform.gallery.query import Span
+from fusiform.gallery.records import Erasure, FaceRow, Match, Person, Photo, PhotoRow, Skipped
 from fusiform.gallery.search import find, nearest
 from fusiform.gallery.store import Store
 
@@ -21,7 +23,9 @@ __all__ = [
     "Match",
     "Person",
     "Photo",
+    "PhotoRow",
     "Skipped",
+    "Span",
     "Staleness",
     "Store",
     "acts",
@@ -38,6 +42,7 @@ __all__ = [
     "no_faces",
     "people",
     "person",
+    "photos",
     "regroup",
     "replay",
     "same",

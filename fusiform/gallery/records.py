@@ -57,6 +57,16 @@ class Person:
 
 
 @dataclass(frozen=True)
+class PhotoRow:
+    """One photo found in words: `path` absolute, `taken_at` UTC ISO 8601 or None, and who is in it
+    as (number, name)."""
+
+    path: str
+    taken_at: str | None
+    people: tuple[tuple[int, str | None], ...]
+
+
+@dataclass(frozen=True)
 class Match:
     """A face found by search, whom it was grouped with (None before grouping), its cosine."""
 

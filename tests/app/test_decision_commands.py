@@ -1,4 +1,4 @@
-"""Deciding and undoing on the command line."""
+"""Deciding, undoing and searching in words on the command line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fusiform.app.cli import app
-from fusiform.core.errors import GalleryError
+from fusiform.core.errors import ChoiceError, GalleryError, PictureError, UnknownPerson
 
 
 @pytest.fixture
@@ -48,3 +48,27 @@ def test_decisions_in_words(invoke):
     assert "somebody forgotten" in invoke("journal")[1]
     with pytest.raises(GalleryError, match="cannot be undone"):
         invoke("undo")
+
+
+def test_find_by_query(invoke, album, tmp_path):
+    one, two = (row.split()[0] for row in invoke("people")[1].splitlines()[1:3])
+    invoke("name", one, "Grace Hopper")
+    shown = invoke("find", f"Grace Hopper AND #{two}")[1].splitlines()
+    assert shown[0] == f'"Grace Hopper" AND #{two}: 1 photo'
+    assert shown[2].endswith("both_collage.jpg")
+    assert "Grace Hopper" in shown[2]
+    assert invoke("find", "nobody")[1].count(".jpg") >= 1
+    assert invoke("find", "Grace Hopper", "--after", "2100")[1] == '"Grace Hopper": 0 photos\n'
+    photo = album / "both_collage.jpg"
+    for words in (
+        ("Grace Hopper AND",),
+        ("Grace Hopper", "--after", "then"),
+        ("nobody", "--draw", tmp_path / "a.png"),
+        (photo, "--after", "2019"),
+    ):
+        with pytest.raises(ChoiceError):
+            invoke("find", *words)
+    with pytest.raises(UnknownPerson, match="did you mean"):
+        invoke("find", "Grace Hoper OR nobody")
+    with pytest.raises(PictureError, match="does not exist"):
+        invoke("find", tmp_path / "holiday (1).jpg")

@@ -1,0 +1,168 @@
+"""`fusiform find`: by a picture, by a person, or by a query in words."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from fusiform import api
+from fusiform.app import schema
+from fusiform.app.gallery_commands import show_one
+from fusiform.app.terminal import (
+    DrawOption,
+    GalleryOption,
+    JsonOption,
+    corners,
+    open_gallery,
+    percent,
+    show,
+    show_json,
+    show_table,
+)
+from fusiform.core import draw
+from fusiform.core.errors import ChoiceError, PictureError, UnknownPerson
+from fusiform.core.faces import Faces
+from fusiform.core.pictures import SUFFIXES, read
+from fusiform.gallery import Match, Person, PhotoRow, query
+from fusiform.gallery.query import parse
+from fusiform.hub.card import Card
+from fusiform.recognise.compare import probability, threshold
+
+app = typer.Typer()
+
+
+@app.command()
+def find(
+    wanted: Annotated[
+        str, typer.Argument(metavar="PHOTO_OR_QUERY", help="A picture, a person, or a query.")
+    ],
+    gallery: GalleryOption = None,
+    count: Annotated[int, typer.Option(min=1, metavar="N", help="How many matches a face.")] = 10,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also matches that are likely other people.")
+    ] = False,
+    limit: Annotated[
+        float | None,
+        typer.Option("--threshold", metavar="COSINE", help="Lowest similarity of a match."),
+    ] = None,
+    after: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Photos from then on: 2019, 2019-06-05.")
+    ] = None,
+    before: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Photos until just before then.")
+    ] = None,
+    draw_to: DrawOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Who is in this picture, or where is this person, or which photos show these people?
+
+    A query joins names by AND, OR, NOT and parentheses; `nobody`, `unnamed`, `alone` and
+    `3+ people` can stand for a name.
+
+    Examples:
+
+        fusiform find party.jpg --draw who.jpg
+
+        fusiform find "Ada Lovelace"
+
+        fusiform find "Ada Lovelace AND Grace Hopper NOT alone" --after 2019
+    """
+    with open_gallery(gallery) as g:
+        if not Path(wanted).is_file():
+            node = query.Person(wanted) if _is_path(wanted) else parse(wanted)
+            if draw_to:
+                raise ChoiceError("--draw", "used with a picture", wanted)
+            if isinstance(node, query.Person) and after is None and before is None:
+                show_one(_person(g, str(node.who)), as_json)
+            else:
+                _show_photos(wanted, g.photos(wanted, after=after, before=before), as_json)
+            return
+        if after or before:
+            raise ChoiceError("--after and --before", "used with a query", wanted)
+        used, card = g.models, g.models.embedder.card
+        lowest = _lowest(card, limit, everything)
+        found = g.find(wanted, count=count, at_least=lowest)
+    if draw_to:
+        labels = [_label(one) for one in found]
+        draw.save(draw_to, draw.draw_faces(read(wanted), faces_of(found), labels))
+    photo = os.path.abspath(wanted)
+    if as_json:
+        answers = [schema.found(one, [_match(m, card) for m in one.matches]) for one in found]
+        by = {"detector": used.detector.name, "embedder": card.name}
+        show_json({"photo": photo, **by, "faces": answers})
+    else:
+        show(f"{photo}: {api.count_of(len(found), 'face')}")
+        for number, one in enumerate(found, 1):
+            _show_matches(number, one, card)
+
+
+def _is_path(wanted: str) -> bool:
+    return Path(wanted).suffix.lower() in SUFFIXES or os.sep in wanted
+
+
+def _person(g: api.Gallery, wanted: str) -> Person:
+    try:
+        return g.person(wanted)
+    except UnknownPerson as error:
+        if _is_path(wanted):
+            reason = "does not exist, and nobody has that name"
+            raise PictureError(wanted, reason, "check the path") from error
+        raise
+
+
+def _lowest(card: Card, limit: float | None, everything: bool) -> float:
+    if everything:
+        return -1.0
+    return threshold(card) if limit is None else limit
+
+
+def _match(match: Match, card: Card) -> schema.Json:
+    return schema.match(match, probability(card, match.similarity))
+
+
+def _show_matches(number: int, one: api.Found, card: Card) -> None:
+    matches = "1 match" if len(one.matches) == 1 else f"{len(one.matches)} matches"
+    show(f"face {number} at {corners(one.face.box.tolist())}: {matches}")
+    if one.matches:
+        columns = ["person#", "name", "similarity#", "probability#", "photo"]
+        show_table(columns, [_match_cells(match, card) for match in one.matches])
+
+
+def _match_cells(match: Match, card: Card) -> tuple[object, ...]:
+    chance = probability(card, match.similarity)
+    told = "" if chance is None else percent(chance)
+    who = "" if match.person is None else match.person
+    return who, match.name or "", f"{match.similarity:.3f}", told, match.face.photo
+
+
+def faces_of(found: Sequence[api.Found]) -> Faces:
+    """The searched faces as `Faces` again."""
+    faces = [one.face for one in found]
+    return Faces.concatenate(
+        [Faces(f.box[None], np.array([f.score]), f.points[None]) for f in faces]
+    )
+
+
+def _label(one: api.Found) -> str:
+    best = next(iter(one.matches), None)
+    return "?" if best is None else f"{best.name or f'Person {best.person}'} {best.similarity:.2f}"
+
+
+def _show_photos(wanted: str, found: list[PhotoRow], as_json: bool) -> None:
+    if as_json:
+        rows = [schema.photo_row(one) for one in found]
+        show_json({"query": query.unparse(parse(wanted)), "photos": rows})
+        return
+    show(f"{query.unparse(parse(wanted))}: {api.count_of(len(found), 'photo')}")
+    if found:
+        show_table(["taken (UTC)", "people", "photo"], [_photo_cells(one) for one in found])
+
+
+def _photo_cells(one: PhotoRow) -> tuple[object, ...]:
+    who = ", ".join(name or f"person {number}" for number, name in one.people)
+    return (one.taken_at or "")[:16].replace("T", " "), who, one.path

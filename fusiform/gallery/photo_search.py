@@ -1,0 +1,84 @@
+"""Which photos a search in words asks for: `query` answered from the tables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fusiform.gallery.persons import number_of
+from fusiform.gallery.query import Span, evaluate, parse, within
+from fusiform.gallery.records import PhotoRow
+from fusiform.gallery.store import HAS_FILE, Store
+
+_PART = 500  # numbers in one question
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """`query.Lookup` of a gallery."""
+
+    store: Store
+
+    def photos_of(self, who: int | str, /) -> list[int]:
+        sql = f"SELECT photo_id FROM members JOIN faces ON id = face_id WHERE {HAS_FILE}"
+        return self._numbers(f"{sql} AND person_id = ?", number_of(self.store, who))
+
+    def names(self) -> Iterable[str]:
+        return [row[0] for row in self.store.read("SELECT name FROM people WHERE name NOT NULL")]
+
+    def everything(self) -> list[int]:
+        return self._numbers("SELECT DISTINCT photo_id FROM files")
+
+    def photos_without_faces(self) -> list[int]:
+        return self.photos_with_count(0, 0)
+
+    def photos_with_unnamed(self) -> list[int]:
+        return self._numbers(
+            "SELECT DISTINCT photo_id FROM faces LEFT JOIN members ON faces.id = face_id "
+            f"LEFT JOIN people ON people.id = person_id WHERE name IS NULL AND {HAS_FILE}"
+        )
+
+    def photos_with_count(self, low: int, high: int | None, /) -> list[int]:
+        return self._numbers(
+            "SELECT shown.photo_id FROM (SELECT DISTINCT photo_id FROM files) AS shown "
+            "LEFT JOIN faces ON faces.photo_id = shown.photo_id AND no_face = 0 "
+            "GROUP BY shown.photo_id HAVING count(faces.id) BETWEEN ? AND ?",
+            low,
+            2**31 if high is None else high,
+        )
+
+    def _numbers(self, sql: str, *values: int) -> list[int]:
+        return [row[0] for row in self.store.read(sql, values)]
+
+
+def photos(store: Store, query: str, span: Span | None = None) -> list[PhotoRow]:
+    """The photos that `query` (see `query`) asks for, within `span`, oldest first; those without a
+    date come last.
+
+    Raises ChoiceError for a query that cannot be read, UnknownPerson.
+    """
+    wanted, found = evaluate(parse(query), _Tables(store)).tolist(), []
+    for start in range(0, len(wanted), _PART):
+        found += _rows(store, wanted[start : start + _PART])
+    kept = [photo for photo in found if within(span or Span(), photo.taken_at)]
+    return sorted(kept, key=lambda photo: (photo.taken_at is None, photo.taken_at, photo.path))
+
+
+def _rows(store: Store, numbers: list[int]) -> list[PhotoRow]:
+    marks = ",".join("?" * len(numbers))
+    people: dict[int, dict[int, str | None]] = {}
+    sql = (
+        "SELECT photo_id, person_id, name FROM faces JOIN members ON faces.id = face_id "
+        f"JOIN people ON people.id = person_id WHERE photo_id IN ({marks}) ORDER BY faces.id"
+    )
+    for photo, person, name in store.read(sql, numbers):
+        people.setdefault(photo, {})[person] = name
+    sql = (
+        "SELECT photos.id, min(path), taken_at FROM photos JOIN files ON photo_id = photos.id "
+        f"WHERE photos.id IN ({marks}) GROUP BY photos.id"
+    )
+    return [
+        PhotoRow(os.fsdecode(path), taken_at, tuple(people.get(photo, {}).items()))
+        for photo, path, taken_at in store.read(sql, numbers)
+    ]
