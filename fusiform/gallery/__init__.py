@@ -10,7 +10,7 @@ from fusiform.gallery.persons import people, person, regroup
 from fusiform.gallery.photo_search import photos
 from fusiform.gallery.query import Span
 from fusiform.gallery.records import Erasure, FaceRow, Match, Person, Photo, PhotoRow, Skipped
-from fusiform.gallery.search import find, nearest
+from fusiform.gallery.search import find
 from fusiform.gallery.store import Store
 
 __all__ = [
@@ -38,7 +38,6 @@ __all__ = [
     "hide",
     "merge",
     "name",
-    "nearest",
     "no_faces",
     "people",
     "person",

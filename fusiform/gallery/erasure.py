@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fusiform.gallery import journal
+from fusiform.gallery import index, journal
 from fusiform.gallery.acts import Forgotten
 from fusiform.gallery.persons import person as find_person
 from fusiform.gallery.records import Erasure
@@ -35,12 +35,16 @@ def forget(store: Store, ref: int | str) -> Erasure:
         with store.write() as db:
             number = find_person(store, ref).id
             vectors = _vectors(store, number)
+            ids, plain, _ = store.vectors_of(_faces(store, number))
             removed, names = _erase(store, db, number)
             others = db.execute("SELECT vector FROM embeddings")
             vectors -= {row[0] for row in others if row[0] in vectors}
+        index.erase(store, ids)
         compacted = compact(store)
     texts = [name for name in names if not _still_used(store, name)]
-    traces = _traces(store.path, vectors, texts)
+    traces = _traces(store.path, vectors, texts) or _found_in(
+        index.path_of(store), _pieces(row.tobytes() for row in plain), []
+    )
     return Erasure(number, removed, compacted and not traces)
 
 
@@ -66,10 +70,13 @@ def _vectors(store: Store, number: int) -> set[bytes]:
     return {row[0] for row in store.read(sql, (number,))}
 
 
+def _faces(store: Store, number: int) -> list[int]:
+    sql = "SELECT face_id FROM members WHERE person_id = ?"
+    return [row[0] for row in store.read(sql, (number,))]
+
+
 def _erase(store: Store, db: sqlite3.Connection, number: int) -> tuple[dict[str, int], set[str]]:
-    faces = [
-        row[0] for row in store.read("SELECT face_id FROM members WHERE person_id = ?", (number,))
-    ]
+    faces = _faces(store, number)
     own = "(SELECT face_id FROM members WHERE person_id = ?)"
     db.execute(
         "UPDATE photos SET forgotten = forgotten + n FROM (SELECT photo_id, count(*) AS n "
@@ -100,7 +107,7 @@ def _still_used(store: Store, name: str) -> bool:
 def _traces(path: Path, vectors: Iterable[bytes], texts: Iterable[str]) -> bool:
     files = [path, Path(f"{path}-wal"), Path(f"{path}-shm")]
     pieces = _pieces(vectors)
-    return any(_found_in(file, pieces, list(texts)) for file in files if file.exists())
+    return any(_found_in(file, pieces, list(texts)) for file in files)
 
 
 def _pieces(vectors: Iterable[bytes]) -> set[bytes]:
@@ -109,7 +116,7 @@ def _pieces(vectors: Iterable[bytes]) -> set[bytes]:
 
 
 def _found_in(file: Path, pieces: set[bytes], texts: list[str]) -> bool:
-    if not file.stat().st_size:
+    if not file.exists() or not file.stat().st_size:
         return False
     with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
         if any(data.find(text.encode()) >= 0 for text in texts):

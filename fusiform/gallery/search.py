@@ -1,59 +1,59 @@
-"""Exact search by similarity: every stored face is looked at, in blocks of matrix products."""
+"""Search by similarity, through the gallery's index, with the gallery as the judge."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fusiform.core.errors import ChoiceError
+from fusiform.gallery.index import open_index, path_of
 from fusiform.gallery.records import Match
 from fusiform.gallery.store import Store
 
-_BLOCK = 65536
-
-
-def nearest(
-    vectors: NDArray[np.float32], probe: NDArray[np.float32], k: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The `k` rows of `vectors (n, d)` most similar to `probe (d,)`, best first.
-
-    Both of unit length, so that similarity is the cosine in [-1, 1]. Returns (indices int64,
-    similarities float32), each (min(k, n),); equal similarities come in order of their index.
-    Raises ChoiceError if the widths differ or k < 1.
-    """
-    if k < 1:
-        raise ChoiceError("k", "at least 1", k)
-    if not len(vectors):
-        return np.zeros(0, np.int64), np.zeros(0, np.float32)
-    if probe.shape != vectors.shape[1:]:
-        raise ChoiceError("probe", f"of shape {vectors.shape[1:]}", probe.shape)
-    parts = range(0, len(vectors), _BLOCK)
-    similarity = np.concatenate([vectors[i : i + _BLOCK] @ probe for i in parts])
-    # keep all that tie with the k-th, so that order decides among equals
-    at_least = np.partition(similarity, -min(k, len(vectors)))[-min(k, len(vectors))]
-    close = np.flatnonzero(similarity >= at_least)
-    best = close[np.argsort(-similarity[close], kind="stable")][:k]
-    return best, similarity[best]
+_SPARE = 32  # faces looked for beyond what is wanted, as some may be gone
+_EXACT = 1e-3  # of a similarity: more than rounding moves it
+_NOBODY: tuple[None, None] = (None, None)
 
 
 def find(
     store: Store, probe: NDArray[np.float32], k: int = 20, at_least: float = -1.0
 ) -> list[Match]:
-    """The `k` stored faces most similar to `probe (d,)` with similarity >= `at_least`, best first.
+    """The `k` stored faces most similar to unit `probe (d,)` with similarity >= `at_least`, best
+    first; see `index` for what is looked at.
 
-    Raises ChoiceError if the probe was not made by the gallery's embedder (other width).
+    Raises ChoiceError if the probe was not made by the gallery's embedder (other width) or k < 1.
     """
-    ids, vectors, _ = store.vectors()
-    best, similarity = nearest(vectors, np.asarray(probe, dtype=np.float32), k)
-    near = dict(zip(ids[best].tolist(), similarity.tolist(), strict=True))
-    faces = store.face_rows([i for i, s in near.items() if s >= at_least])
-    people = _people_of(store)
+    wanted = np.asarray(probe, dtype=np.float32)
+    near = _near(store, wanted, k)
+    faces = store.face_rows([i for i, s in near.items() if s >= at_least])[:k]
+    people = _people_of(store, [face.id for face in faces])
     return [Match(face, *people.get(face.id, _NOBODY), near[face.id]) for face in faces]
 
 
-_NOBODY: tuple[None, None] = (None, None)
+def _near(store: Store, probe: NDArray[np.float32], k: int) -> dict[int, float]:
+    """face -> similarity of the most similar, best first, as the gallery itself has them. An index
+    that says otherwise is damaged: it is made anew and asked again."""
+    told, true = _asked(store, probe, k)
+    if any(abs(told[face] - true[face]) > _EXACT for face in true):
+        path_of(store).unlink(missing_ok=True)
+        _, true = _asked(store, probe, k)
+    return dict(sorted(true.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
-def _people_of(store: Store) -> dict[int, tuple[int | None, str | None]]:
-    sql = "SELECT face_id, people.id, name FROM members JOIN people ON people.id = person_id"
-    return {face: (person, name) for face, person, name in store.read(sql)}
+def _asked(
+    store: Store, probe: NDArray[np.float32], k: int
+) -> tuple[dict[int, float], dict[int, float]]:
+    """What the index says of the nearest faces, and what the gallery says of those it has."""
+    ids, told = open_index(store).search(probe, k + _SPARE if k > 0 else k)
+    there, vectors, _ = store.vectors_of(ids.tolist())
+    true = vectors @ probe if len(there) else np.zeros(0, np.float32)
+    said = dict(zip(ids.tolist(), told.tolist(), strict=True))
+    return said, dict(zip(there.tolist(), true.tolist(), strict=True))
+
+
+def _people_of(store: Store, faces: list[int]) -> dict[int, tuple[int | None, str | None]]:
+    marks = ",".join("?" * len(faces))
+    sql = (
+        "SELECT face_id, people.id, name FROM members JOIN people ON people.id = person_id "
+        f"WHERE face_id IN ({marks})"
+    )
+    return {face: (person, name) for face, person, name in store.read(sql, faces)}

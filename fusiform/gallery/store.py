@@ -332,24 +332,43 @@ class Store:
         return [found[int(i)] for i in ids if int(i) in found]
 
     def vectors(
-        self, embedder_hash: str | None = None
+        self, embedder_hash: str | None = None, after: int = 0
     ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
-        """(face numbers (n,), unit vectors (n, d), quality (n,)) of one embedder, by number.
+        """(face numbers (n,), unit vectors (n, d), quality (n,)) of one embedder, by number, of
+        faces whose number is above `after`.
 
         Without a hash those of the gallery's own embedder. n = 0 gives d = 0.
         """
         wanted = embedder_hash or (self.models() or ("", "", ""))[2]
-        rows = self.read(
-            "SELECT face_id, quality, vector FROM embeddings JOIN models ON model_id = models.id "
-            "JOIN faces ON face_id = faces.id WHERE hash = ? AND no_face = 0 ORDER BY face_id",
-            (wanted,),
-        )
-        ids = np.array([row[0] for row in rows], dtype=np.int64)
-        quality = np.array([row[1] for row in rows], dtype=np.float32)
-        packed = np.frombuffer(b"".join(row[2] for row in rows), dtype="<f2")
-        matrix = packed.reshape(len(rows), -1 if rows else 0).astype(np.float32)
-        norms = np.linalg.norm(matrix, axis=1, keepdims=True)
-        return ids, matrix / np.maximum(norms, 1e-12), quality
+        return _unpacked(self.read(f"{_VECTORS} AND face_id > ? ORDER BY face_id", (wanted, after)))
+
+    def vectors_of(
+        self, ids: Sequence[int]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+        """The same of these faces, by number; those that are not there are left out."""
+        wanted, rows = (self.models() or ("", "", ""))[2], []
+        for start in range(0, len(ids), 500):
+            part = [int(i) for i in ids[start : start + 500]]
+            marks = ",".join("?" * len(part))
+            rows += self.read(f"{_VECTORS} AND face_id IN ({marks})", (wanted, *part))
+        return _unpacked(sorted(rows))
+
+
+_VECTORS = (
+    "SELECT face_id, quality, vector FROM embeddings JOIN models ON model_id = models.id "
+    "JOIN faces ON face_id = faces.id WHERE hash = ? AND no_face = 0"
+)
+
+
+def _unpacked(
+    rows: list[tuple[int, float, bytes]],
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+    ids = np.array([row[0] for row in rows], dtype=np.int64)
+    quality = np.array([row[1] for row in rows], dtype=np.float32)
+    packed = np.frombuffer(b"".join(row[2] for row in rows), dtype="<f2")
+    matrix = packed.reshape(len(rows), -1 if rows else 0).astype(np.float32)
+    norms = np.linalg.norm(matrix, axis=1, keepdims=True)
+    return ids, matrix / np.maximum(norms, 1e-12), quality
 
 
 def _insert_file(db: sqlite3.Connection, photo: int, path: str, size: int, mtime_ns: int) -> None:
