@@ -248,8 +248,10 @@ class Gallery:
                 for result in found:
                     run.keep(result)
             run.clear_gone(roots)
-            if limit is not None or run.to_group():
+            if limit is not None:
                 self.regroup(limit)
+            elif run.to_group():
+                rooms.absorb(self.store, self._grouping(limit))
         return run.report(self.models, len(self.people()), time.perf_counter() - started)
 
     def _record_models(self) -> None:

@@ -149,10 +149,7 @@ class Run:
 
     def to_group(self) -> bool:
         """Whether the gallery has faces that belong to nobody yet, of this run or a broken one."""
-        sql = (
-            "SELECT 1 FROM faces LEFT JOIN members ON face_id = id "
-            "WHERE person_id IS NULL AND no_face = 0 LIMIT 1"
-        )
+        sql = "SELECT 1 FROM ungrouped JOIN faces ON id = face_id WHERE no_face = 0 LIMIT 1"
         return bool(self.store.read(sql))
 
     def report(self, used: Models, people: int, seconds: float) -> Report:

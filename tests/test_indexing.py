@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fusiform import Gallery, api
+from fusiform import gallery as rooms
 from fusiform.core.errors import ChoiceError, NotAPicture
 from fusiform.indexing import Progress
 
@@ -177,7 +178,7 @@ def test_an_unfinished_run_is_grouped_by_the_next(folder, tmp_path, monkeypatch)
 
     with Gallery(tmp_path / "broken_off.db") as gallery:
         with monkeypatch.context() as patch:
-            patch.setattr(Gallery, "regroup", stop)
+            patch.setattr(rooms, "absorb", stop)
             with pytest.raises(KeyboardInterrupt):
                 gallery.index(folder)
         assert gallery.people() == []
@@ -187,7 +188,7 @@ def test_an_unfinished_run_is_grouped_by_the_next(folder, tmp_path, monkeypatch)
 
 def test_pictures_of_nobody_need_no_grouping(gallery, folder, album, monkeypatch):
     shutil.copy(album / "cat_chelsea.jpg", folder)
-    monkeypatch.setattr(Gallery, "regroup", None)
+    monkeypatch.setattr(rooms, "absorb", None)
     assert gallery.index(folder).photos == 1
 
 

@@ -5,6 +5,7 @@ from fusiform.gallery.decisions import apart, hide, merge, name, no_faces, same,
 from fusiform.gallery.erasure import compact, forget
 from fusiform.gallery.freshness import Staleness, stale
 from fusiform.gallery.grouping import MINIMUM_QUALITY, group
+from fusiform.gallery.incremental import absorb
 from fusiform.gallery.journal import Decisions, Entry, acts, entries, replay
 from fusiform.gallery.persons import people, person, regroup
 from fusiform.gallery.photo_search import photos
@@ -28,6 +29,7 @@ __all__ = [
     "Span",
     "Staleness",
     "Store",
+    "absorb",
     "acts",
     "apart",
     "compact",

@@ -30,7 +30,6 @@ def stale(store: Store) -> Staleness:
         if (status.st_size, status.st_mtime_ns) != (size, mtime_ns):
             changed.append(name)
     (ungrouped,) = store.read(
-        "SELECT count(*) FROM faces LEFT JOIN members ON face_id = id "
-        "WHERE person_id IS NULL AND no_face = 0"
+        "SELECT count(*) FROM ungrouped JOIN faces ON id = face_id WHERE no_face = 0"
     )[0]
     return Staleness(ungrouped, tuple(changed), tuple(gone))

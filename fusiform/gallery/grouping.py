@@ -34,6 +34,7 @@ def group(
     quality: ArrayLike | None = None,
     pins: ArrayLike | None = None,
     photos: ArrayLike | None = None,
+    start: ArrayLike | None = None,
     minimum_quality: float = MINIMUM_QUALITY,
 ) -> NDArray[np.int64]:
     """Labels (n,) 0..k-1, numbered by first appearance, for unit `vectors (n, d)` float32.
@@ -42,9 +43,11 @@ def group(
     their faces is at least `threshold`. `quality (n,)` in [0, 1]: faces below `minimum_quality`
     form no groups and so never bridge two; they join a finished group on clearer evidence or stay
     alone. `pins (n,)` integers, -1 for none: equal pins are always one group, different ones
-    never. `photos (n,)` integers: faces of one photo are taken for one person only on clearer
-    evidence. The partition does not depend on the order of the faces, unless two are alike in all
-    of these.
+    never; a person of several looks (a child who grew up) draws further faces by each look, not by
+    the mean of all. `photos (n,)` integers: faces of one photo are taken for one person only on
+    clearer evidence. `start (n,)` integers, -1 for none: faces of one group found before, which is
+    not taken apart. The partition does not depend on the order of the faces, unless two are alike
+    in all of these.
     Raises ChoiceError if the lengths differ or the threshold is not in (-1, 1].
     """
     n = len(vectors)
@@ -55,13 +58,14 @@ def group(
     # a fixed order of the faces' own makes sums and ties the same for every order of the input
     rows = np.ascontiguousarray(vectors, dtype=np.float32)
     sure, pin = known[0] >= minimum_quality, known[1].astype(np.int64)
-    sure |= pin >= 0
-    order = np.lexsort((known[0], photo, pin, _digests(rows)))
+    found = _column("start", start, n, -1).astype(np.int64)
+    sure |= (pin >= 0) | (found >= 0)
+    order = np.lexsort((known[0], photo, found, pin, _digests(rows)))
     good, poor = order[sure[order]], order[~sure[order]]
     labels = np.empty(n, np.int64)
-    labels[good] = _link(rows[good], threshold, pin[good], photo[good])
+    labels[good] = _link(rows[good], threshold, pin[good], photo[good], found[good])
     labels[poor] = _join(rows[poor], rows[good], labels[good], threshold)
-    return _by_appearance(labels)
+    return _by_appearance(_united(labels, pin))
 
 
 def _digests(rows: Floats) -> NDArray[np.uint64]:
@@ -82,15 +86,30 @@ def _column(name: str, values: ArrayLike | None, n: int, default: float) -> NDAr
     return array
 
 
-def _link(vectors: Floats, threshold: float, pins: Ints, photos: Ints) -> Ints:
+def _link(vectors: Floats, threshold: float, pins: Ints, photos: Ints, found: Ints) -> Ints:
     n = len(vectors)
-    alone = np.where(pins >= 0, pins, pins.max(initial=-1) + 1 + np.arange(n))
+    alone = np.where(found >= 0, found, found.max(initial=-1) + 1 + np.arange(n))
     _, first, start = np.unique(alone, return_index=True, return_inverse=True)
+    held = np.full(len(first), -1)
+    np.maximum.at(held, start, pins)
     a, b = _pairs_within(photos)
     cost = _SAME_PHOTO * (1 - threshold)
     ones = np.ones(len(a), np.float32)
     conflicts = Conflicts.of(start[a], start[b], ones, len(first), cost)
-    return average_linkage(vectors, threshold, start, pins[first], conflicts)
+    return average_linkage(vectors, threshold, start, held, conflicts)
+
+
+def _united(labels: Ints, pins: Ints) -> Ints:
+    """Labels where all groups that hold a face of one pin are one."""
+    held = np.flatnonzero(pins >= 0)
+    if not len(held):
+        return labels
+    lead = np.arange(int(labels.max()) + 1)
+    _, which = np.unique(pins[held], return_inverse=True)
+    first = np.full(int(which.max()) + 1, len(lead))
+    np.minimum.at(first, which, labels[held])
+    lead[labels[held]] = first[which]
+    return lead[labels]
 
 
 def _pairs_within(photos: Ints) -> tuple[Ints, Ints]:

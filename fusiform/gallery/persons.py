@@ -47,7 +47,7 @@ def regroup(
         )
         label_of = dict(zip(ids.tolist(), labels.tolist(), strict=True))
         before = {} if reset else dict(store.read("SELECT face_id, person_id FROM members"))
-        person_of = _known_people(label_of, pins, before)
+        person_of = known_people(label_of, pins, before)
         for label in sorted(set(label_of.values()) - set(person_of)):
             person_of[label] = new_person(db)
         place(db, {face: person_of[label] for face, label in label_of.items()})
@@ -61,7 +61,7 @@ def _photos_of(store: Store, ids: list[int]) -> np.ndarray[tuple[int], np.dtype[
     return np.array([photo[face] for face in ids], dtype=np.int64)
 
 
-def _known_people(
+def known_people(
     label_of: Mapping[int, int], pins: Mapping[int, int], before: Mapping[int, int]
 ) -> dict[int, int]:
     """label -> person, for the groups that are people already: by pin, else by most in common."""

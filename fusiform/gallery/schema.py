@@ -60,16 +60,26 @@ def _first_tables(db: sqlite3.Connection) -> None:
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
-_SECOND = """
-ALTER TABLE journal ADD COLUMN before TEXT;
-ALTER TABLE faces ADD COLUMN no_face INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE people ADD COLUMN hidden INTEGER NOT NULL DEFAULT 0
-"""
+# `ungrouped`: the faces that belong to nobody yet, so that they need not be looked for.
+_SECOND = (
+    "ALTER TABLE journal ADD COLUMN before TEXT",
+    "ALTER TABLE faces ADD COLUMN no_face INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE people ADD COLUMN hidden INTEGER NOT NULL DEFAULT 0",
+    "CREATE TABLE ungrouped(face_id INTEGER PRIMARY KEY REFERENCES faces(id) ON DELETE CASCADE)",
+    "INSERT INTO ungrouped SELECT id FROM faces WHERE id NOT IN (SELECT face_id FROM members)",
+    "CREATE TRIGGER face_came AFTER INSERT ON faces "
+    "BEGIN INSERT OR IGNORE INTO ungrouped VALUES (new.id); END",
+    "CREATE TRIGGER face_placed AFTER INSERT ON members "
+    "BEGIN DELETE FROM ungrouped WHERE face_id = new.face_id; END",
+    "CREATE TRIGGER face_freed AFTER DELETE ON members "
+    "BEGIN INSERT OR IGNORE INTO ungrouped SELECT id FROM faces WHERE id = old.face_id; END",
+)
 
 
 def _decisions_undone(db: sqlite3.Connection) -> None:
-    """What every act changed, so that it can be undone; finds that are no faces; hidden people."""
-    for statement in _SECOND.split(";"):
+    """What every act changed, so that it can be undone; finds that are no faces; hidden people;
+    and which faces belong to nobody yet."""
+    for statement in _SECOND:
         db.execute(statement)
 
 

@@ -335,9 +335,7 @@ class Store:
         self, embedder_hash: str | None = None, after: int = 0
     ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
         """(face numbers (n,), unit vectors (n, d), quality (n,)) of one embedder, by number, of
-        faces whose number is above `after`.
-
-        Without a hash those of the gallery's own embedder. n = 0 gives d = 0.
+        faces above `after`. Without a hash the gallery's own embedder's. n = 0 gives d = 0.
         """
         wanted = embedder_hash or (self.models() or ("", "", ""))[2]
         return _unpacked(self.read(f"{_VECTORS} AND face_id > ? ORDER BY face_id", (wanted, after)))

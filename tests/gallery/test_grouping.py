@@ -143,3 +143,12 @@ def test_refuses_what_makes_no_sense(crowd, threshold, facts):
     vectors, _ = crowd(4, 2)
     with pytest.raises(ChoiceError, match="must be"):
         group(vectors, threshold, **facts)
+
+
+def test_a_person_of_two_looks_draws_faces_by_each(crowd):
+    """A child and the grown-up it became, pinned together: new faces of either still join."""
+    vectors, who = crowd(40, 4, noise=0.5, seed=3)
+    pins = np.where((who < 2) & (np.arange(40) < 20), 7, -1)
+    labels = group(vectors, 0.5, pins=pins)
+    assert len(set(labels[who < 2].tolist())) == 1
+    assert len(set(labels.tolist())) == 3
