@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,10 +24,11 @@ from fusiform.core.errors import ChoiceError, FusiformError, ModelUnsupported
 from fusiform.core.faces import Face, Faces
 from fusiform.core.pictures import Source, open_picture, picture_paths
 from fusiform.detection.load import Detector
-from fusiform.gallery import Entry, Erasure, Match, Person, PhotoRow, Span, Store
+from fusiform.gallery import Entry, Erasure, Kept, Match, Person, PhotoRow, Span, Store
 from fusiform.hub.card import shipped_cards
 from fusiform.hub.files import home
 from fusiform.indexing import KnownPhotos, Progress, Report, Run
+from fusiform.measure.own_calibration import OwnCalibration
 from fusiform.pipeline import (
     Limits,
     Models,
@@ -320,6 +321,23 @@ class Gallery:
     def journal(self) -> list[Entry]:
         """Every act, oldest first, undone ones among them."""
         return rooms.entries(self.store)
+
+    @property
+    def own(self) -> Kept | None:
+        """Its own threshold and probabilities, None where it goes by the model's card."""
+        return rooms.kept(self.store)
+
+    def calibrate(self, *, fmr: float = DEFAULT_FMR, keep: bool = False) -> OwnCalibration:
+        """Threshold and probabilities from the faces named here; `keep`: `find` goes by them.
+
+        Raises GalleryError where too few people are named, saying what they are enough for.
+        """
+        card = self.models.embedder.card
+        known = None if card.calibration is None else np.vectorize(partial(probability, card))
+        result = rooms.calibrate(self.store, fmr, known)
+        if keep:
+            rooms.keep(self.store, result)
+        return result
 
     def forget(self, who: str | int) -> Erasure:
         """Erases a person's faces, vectors and name from the file, and proves it."""

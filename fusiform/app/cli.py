@@ -17,6 +17,7 @@ import fusiform
 from fusiform.app import (
     bench_commands,
     decision_commands,
+    exchange_commands,
     find_commands,
     gallery_commands,
     model_commands,
@@ -42,6 +43,7 @@ for part in (
     gallery_commands,
     find_commands,
     decision_commands,
+    exchange_commands,
     picture_commands,
     model_commands,
     bench_commands,

@@ -1,5 +1,5 @@
 """Commands that decide for ever, and take decisions back: same, not-same, not-a-face, hide, undo,
-journal, group."""
+journal, group, calibrate."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from fusiform import api
+from fusiform import gallery as rooms
 from fusiform.app import schema
 from fusiform.app.terminal import (
     GalleryOption,
@@ -20,6 +21,8 @@ from fusiform.app.terminal import (
     show_table,
 )
 from fusiform.gallery import Entry, Person
+from fusiform.measure.own_calibration import describe
+from fusiform.recognise.compare import DEFAULT_FMR
 
 app = typer.Typer()
 
@@ -167,6 +170,46 @@ def group(
         show_json({"people": count})
     else:
         show(f"{api.count_of(count, 'person')} in the gallery")
+
+
+@app.command()
+def calibrate(
+    gallery: GalleryOption = None,
+    fmr: Annotated[
+        float, typer.Option(metavar="RATE", help="Wanted share of false matches.")
+    ] = DEFAULT_FMR,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="From now on `find` goes by the result.")
+    ] = False,
+    drop: Annotated[
+        bool, typer.Option("--drop", help="Measure nothing; `find` goes by the model's card again.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Threshold and probabilities from your own named faces, with honest intervals.
+
+    Says so where too few people are named, and which rate they are enough for.
+
+    Examples:
+
+        fusiform calibrate --fmr 0.01
+
+        fusiform calibrate --fmr 0.01 --keep
+    """
+    with open_gallery(gallery) as g:
+        if drop:
+            rooms.drop(g.store)
+            if as_json:
+                show_json({})
+            else:
+                show("the model's card holds again")
+            return
+        result = g.calibrate(fmr=fmr, keep=keep)
+    if as_json:
+        show_json(result.as_dict())
+    else:
+        for line in describe(result):
+            show(line)
 
 
 def in_words(entry: Entry) -> str:

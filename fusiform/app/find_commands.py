@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -28,12 +29,13 @@ from fusiform.core import draw
 from fusiform.core.errors import ChoiceError, PictureError, UnknownPerson
 from fusiform.core.faces import Faces
 from fusiform.core.pictures import SUFFIXES, read
-from fusiform.gallery import Match, Person, PhotoRow, query
+from fusiform.gallery import Kept, Match, Person, PhotoRow, query
 from fusiform.gallery.query import parse
 from fusiform.hub.card import Card
 from fusiform.recognise.compare import probability, threshold
 
 app = typer.Typer()
+Chance = Callable[[float], float | None]
 
 
 @app.command()
@@ -85,20 +87,21 @@ def find(
         if after or before:
             raise ChoiceError("--after and --before", "used with a query", wanted)
         used, card = g.models, g.models.embedder.card
-        lowest = _lowest(card, limit, everything)
+        own = g.own
+        lowest = _lowest(card, own, limit, everything)
         found = g.find(wanted, count=count, at_least=lowest)
     if draw_to:
         labels = [_label(one) for one in found]
         draw.save(draw_to, draw.draw_faces(read(wanted), faces_of(found), labels))
-    photo = os.path.abspath(wanted)
+    photo, chance = os.path.abspath(wanted), partial(_chance, card, own)
     if as_json:
-        answers = [schema.found(one, [_match(m, card) for m in one.matches]) for one in found]
+        answers = [_answer(one, chance) for one in found]
         by = {"detector": used.detector.name, "embedder": card.name}
         show_json({"photo": photo, **by, "faces": answers})
     else:
         show(f"{photo}: {api.count_of(len(found), 'face')}")
         for number, one in enumerate(found, 1):
-            _show_matches(number, one, card)
+            _show_matches(number, one, chance)
 
 
 def _is_path(wanted: str) -> bool:
@@ -115,26 +118,33 @@ def _person(g: api.Gallery, wanted: str) -> Person:
         raise
 
 
-def _lowest(card: Card, limit: float | None, everything: bool) -> float:
+def _lowest(card: Card, own: Kept | None, limit: float | None, everything: bool) -> float:
     if everything:
         return -1.0
-    return threshold(card) if limit is None else limit
+    if limit is not None:
+        return limit
+    return threshold(card) if own is None else own.threshold
 
 
-def _match(match: Match, card: Card) -> schema.Json:
-    return schema.match(match, probability(card, match.similarity))
+def _chance(card: Card, own: Kept | None, similarity: float) -> float | None:
+    return probability(card, similarity) if own is None else own.probability(similarity)
 
 
-def _show_matches(number: int, one: api.Found, card: Card) -> None:
+def _answer(one: api.Found, chance: Chance) -> schema.Json:
+    return schema.found(one, [schema.match(m, chance(m.similarity)) for m in one.matches])
+
+
+def _show_matches(number: int, one: api.Found, chance: Chance) -> None:
     matches = "1 match" if len(one.matches) == 1 else f"{len(one.matches)} matches"
     show(f"face {number} at {corners(one.face.box.tolist())}: {matches}")
     if one.matches:
         columns = ["person#", "name", "similarity#", "probability#", "photo"]
-        show_table(columns, [_match_cells(match, card) for match in one.matches])
+        show_table(
+            columns, [_match_cells(match, chance(match.similarity)) for match in one.matches]
+        )
 
 
-def _match_cells(match: Match, card: Card) -> tuple[object, ...]:
-    chance = probability(card, match.similarity)
+def _match_cells(match: Match, chance: float | None) -> tuple[object, ...]:
     told = "" if chance is None else percent(chance)
     who = "" if match.person is None else match.person
     return who, match.name or "", f"{match.similarity:.3f}", told, match.face.photo

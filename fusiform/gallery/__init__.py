@@ -3,10 +3,12 @@
 from fusiform.gallery.acts import Act
 from fusiform.gallery.decisions import apart, hide, merge, name, no_faces, same, split, undo
 from fusiform.gallery.erasure import compact, forget
+from fusiform.gallery.exchange import Taken, Written, read_names, write_names
 from fusiform.gallery.freshness import Staleness, stale
 from fusiform.gallery.grouping import MINIMUM_QUALITY, group
 from fusiform.gallery.incremental import absorb
 from fusiform.gallery.journal import Decisions, Entry, acts, entries, replay
+from fusiform.gallery.own import Kept, calibrate, drop, keep, kept
 from fusiform.gallery.persons import people, person, regroup
 from fusiform.gallery.photo_search import photos
 from fusiform.gallery.query import Span
@@ -21,6 +23,7 @@ __all__ = [
     "Entry",
     "Erasure",
     "FaceRow",
+    "Kept",
     "Match",
     "Person",
     "Photo",
@@ -29,25 +32,33 @@ __all__ = [
     "Span",
     "Staleness",
     "Store",
+    "Taken",
+    "Written",
     "absorb",
     "acts",
     "apart",
+    "calibrate",
     "compact",
+    "drop",
     "entries",
     "find",
     "forget",
     "group",
     "hide",
+    "keep",
+    "kept",
     "merge",
     "name",
     "no_faces",
     "people",
     "person",
     "photos",
+    "read_names",
     "regroup",
     "replay",
     "same",
     "split",
     "stale",
     "undo",
+    "write_names",
 ]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fusiform.gallery import index, journal
 from fusiform.gallery.acts import Forgotten
+from fusiform.gallery.exchange import erase_names
 from fusiform.gallery.persons import person as find_person
 from fusiform.gallery.records import Erasure
 from fusiform.gallery.store import Store
@@ -40,6 +41,8 @@ def forget(store: Store, ref: int | str) -> Erasure:
             others = db.execute("SELECT vector FROM embeddings")
             vectors -= {row[0] for row in others if row[0] in vectors}
         index.erase(store, ids)
+        if regions := erase_names(store, names):
+            removed["regions"] = regions
         compacted = compact(store)
     texts = [name for name in names if not _still_used(store, name)]
     traces = _traces(store.path, vectors, texts) or _found_in(

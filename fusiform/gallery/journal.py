@@ -119,7 +119,7 @@ def forget(db: sqlite3.Connection, person: int, faces: Iterable[int]) -> set[str
     """
     gone, names = frozenset(faces), set[str]()
     past = list(_entries(db.execute(_ALL)))
-    who = _with_merged(person, [entry.act for entry in past])
+    who = _with_merged(person, [entry.act for entry in past if not entry.undone])
     removed = set[int]()
     for entry in past:
         names |= _names_in(entry, who)

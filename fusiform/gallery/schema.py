@@ -60,13 +60,15 @@ def _first_tables(db: sqlite3.Connection) -> None:
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
-# `ungrouped`: the faces that belong to nobody yet, so that they need not be looked for.
+# `ungrouped`: the faces that belong to nobody yet, so that they need not be looked for;
+# `sidecars`: the photos beside which names were written.
 _SECOND = (
     "ALTER TABLE journal ADD COLUMN before TEXT",
     "ALTER TABLE faces ADD COLUMN no_face INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE people ADD COLUMN hidden INTEGER NOT NULL DEFAULT 0",
     "CREATE TABLE ungrouped(face_id INTEGER PRIMARY KEY REFERENCES faces(id) ON DELETE CASCADE)",
     "INSERT INTO ungrouped SELECT id FROM faces WHERE id NOT IN (SELECT face_id FROM members)",
+    "CREATE TABLE sidecars(path PRIMARY KEY)",
     "CREATE TRIGGER face_came AFTER INSERT ON faces "
     "BEGIN INSERT OR IGNORE INTO ungrouped VALUES (new.id); END",
     "CREATE TRIGGER face_placed AFTER INSERT ON members "

@@ -61,8 +61,8 @@ def face_row(row: Sequence[Any]) -> FaceRow:
 class Store:
     """One gallery file, open. Use as a context manager or call `close`.
 
-    A Store may be shared by threads: its calls wait for one another. To read in parallel, open
-    one Store a thread; readers never wait for a writer.
+    It may be shared by threads: its calls wait for one another. To read in parallel, open one a
+    thread; readers never wait for a writer.
     """
 
     def __init__(self, path: str | Path, *, create: bool = True, patience: float = 10.0) -> None:
@@ -176,22 +176,24 @@ class Store:
                 "change the permissions of its folder."
             ) from error
         try:
-            self._note("indexer", str(os.getpid()))
+            self.note("indexer", str(os.getpid()))
             yield
         finally:
             lock.release()
 
     def _busy(self) -> GalleryBusy:
-        holder = self._noted("indexer") or "unknown"
+        holder = self.noted("indexer") or "unknown"
         return GalleryBusy(
             f"{self.path} is being indexed by process {holder}; wait until it is done."
         )
 
-    def _note(self, key: str, value: str) -> None:
+    def note(self, key: str, value: str) -> None:
+        """Keeps a value under a key."""
         with self.write() as db:
             db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
-    def _noted(self, key: str) -> str | None:
+    def noted(self, key: str) -> str | None:
+        """What is kept under a key."""
         rows = self.read("SELECT value FROM meta WHERE key = ?", (key,))
         return rows[0][0] if rows else None
 
@@ -223,7 +225,7 @@ class Store:
                 ]
                 db.executemany("INSERT INTO meta VALUES (?, ?)", pairs)
             return
-        known = (self._noted("detector_hash"), recorded[2])
+        known = (self.noted("detector_hash"), recorded[2])
         if known != (detector_hash or detector, embedder_hash):
             raise ModelsDiffer(
                 f"{self.path} was made with detector {recorded[0]} and embedder {recorded[1]} "
@@ -233,11 +235,11 @@ class Store:
 
     def models(self) -> tuple[str, str, str] | None:
         """(detector, embedder, hash of the embedder) of this gallery, None before the first."""
-        embedder = self._noted("embedder")
+        embedder = self.noted("embedder")
         if embedder is None:
             return None
         name = self.read("SELECT name FROM models WHERE hash = ?", (embedder,))[0][0]
-        return self._noted("detector") or "", name, embedder
+        return self.noted("detector") or "", name, embedder
 
     # Photos
 
@@ -274,9 +276,7 @@ class Store:
         models = self.models()
         if models is None:
             raise GalleryError(f"{self.path} has no models yet; call use_models first.")
-        rows = self.read("SELECT id FROM models WHERE hash = ?", (models[2],))
-        number: int = rows[0][0]
-        return number
+        return int(self.read("SELECT id FROM models WHERE hash = ?", (models[2],))[0][0])
 
     def add_file(self, photo: int, path: str, size: int, mtime_ns: int) -> None:
         """Notes that photo number `photo` also lies at `path` (moved or copied file)."""

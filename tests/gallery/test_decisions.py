@@ -145,6 +145,17 @@ def test_forgetting_is_not_undone_and_leaves_no_trace_in_the_past(grouped):
         person(grouped, 1)
 
 
+def test_who_was_merged_by_mistake_is_not_forgotten_too(grouped):
+    name(grouped, 1, "Ada")
+    name(grouped, 2, "Grace")
+    merge(grouped, 1, 2)
+    undo(grouped)
+    forget(grouped, 1)
+    assert [act.name for act in acts(grouped) if isinstance(act, Named)] == ["Grace"]
+    regroup(grouped, 0.5)
+    assert person(grouped, "Grace").id == 2
+
+
 def test_a_gallery_of_the_first_format(tmp_path):
     path = tmp_path / "old.db"
     shutil.copy(FIRST_FORMAT, path)

@@ -1,0 +1,88 @@
+"""Commands that trade names with other photo programs: write-names, read-names."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from fusiform import api
+from fusiform import gallery as rooms
+from fusiform.app.terminal import GalleryOption, JsonOption, open_gallery, say, show, show_json
+from fusiform.app.world_output import bar
+from fusiform.core.errors import FusiformError
+
+app = typer.Typer()
+SHOWN_ERRORS = 10
+
+
+@app.command("write-names")
+def write_names(
+    people: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PERSON]...", help="By default everybody."),
+    ] = None,
+    gallery: GalleryOption = None,
+    tags: Annotated[bool, typer.Option("--tags", help="Write names as tags, too.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write names beside the photos, as XMP sidecars that digiKam, Lightroom and exiftool read.
+
+    Photos are not changed, nor what other programs wrote of other faces. `forget` takes a person
+    out of these sidecars again.
+
+    Examples:
+
+        fusiform write-names
+
+        fusiform write-names "Ada Lovelace" --tags
+    """
+    with open_gallery(gallery) as g, bar("writing") as told:
+        done = rooms.write_names(g.store, people or (), tags=tags, progress=told)
+    complain(done.failed)
+    if as_json:
+        failed = [str(error) for error in done.failed]
+        answer = {"photos": done.photos, "regions": done.regions, "changed": done.changed}
+        show_json(answer | {"failed": failed})
+    else:
+        faces, files = api.count_of(done.regions, "face"), api.count_of(done.changed, "sidecar")
+        show(f"{faces} named beside {api.count_of(done.photos, 'photo')}; {files} changed")
+
+
+@app.command("read-names")
+def read_names(gallery: GalleryOption = None, as_json: JsonOption = False) -> None:
+    """Take the names that other programs gave faces: from XMP beside or inside the photos.
+
+    Whoever has no name here gets it, where all of it agrees; the rest is listed.
+
+    Examples:
+
+        fusiform read-names
+    """
+    with open_gallery(gallery) as g, bar("reading") as told:
+        taken = rooms.read_names(g.store, progress=told)
+    complain(taken.failed)
+    if as_json:
+        named = [{"person": number, "name": name} for number, name in taken.named]
+        unsure = [
+            {"person": number, "names": [{"name": n, "faces": k} for n, k in names.items()]}
+            for number, names in taken.open.items()
+        ]
+        failed = [str(error) for error in taken.failed]
+        show_json({"photos": taken.photos, "named": named, "open": unsure, "failed": failed})
+        return
+    photos, people = api.count_of(taken.photos, "photo"), api.count_of(len(taken.named), "person")
+    show(f"{photos} with named faces; {people} named")
+    for number, name in taken.named:
+        show(f"person {number}: {name}")
+    for number, names in taken.open.items():
+        told_names = ", ".join(f"{name} ({count})" for name, count in names.items())
+        show(f"person {number} is called {told_names} elsewhere: `name`, `same` or `split`?")
+
+
+def complain(failed: tuple[FusiformError, ...]) -> None:
+    """Says what could not be read or written, the first few."""
+    for error in failed[:SHOWN_ERRORS]:
+        say(f"skipped: {error}")
+    if (more := len(failed) - SHOWN_ERRORS) > 0:
+        say(f"... and {more:,} more")

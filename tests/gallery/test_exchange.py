@@ -1,0 +1,132 @@
+"""Names go beside photos and come back from there, face by face."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fusiform.core.errors import UnknownPerson
+from fusiform.core.faces import Faces
+from fusiform.gallery import (
+    Store,
+    forget,
+    merge,
+    name,
+    people,
+    person,
+    read_names,
+    regroup,
+    sidecar,
+    undo,
+    write_names,
+)
+from fusiform.gallery.exchange import _overlap
+from fusiform.gallery.regions import Region
+
+
+@pytest.fixture
+def album(store, tmp_path, crowd, photo) -> Store:
+    """12 pictures on the disk, two faces in each, four people."""
+    vectors, _ = crowd(24, 4, noise=0.3)
+    points = np.ones((2, 5, 2))
+    boxes = np.array([[10, 10, 60, 60], [100, 20, 150, 90]])
+    for i in range(12):
+        path = tmp_path / f"{i}.jpg"
+        Image.new("RGB", (200, 120), (i, 90, 90)).save(path)
+        faces = Faces(boxes, np.ones(2), points, vectors[2 * i : 2 * i + 2])
+        store.add_photo(replace(photo(i, str(path)), width=200, height=120), faces)
+    regroup(store, 0.5)
+    return store
+
+
+def files(store: Store) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in sorted(store.path.parent.glob("*.jpg"))}
+
+
+def test_names_lie_beside_the_photos_which_stay_as_they_are(album):
+    before = files(album)
+    name(album, 1, "Ada")
+    name(album, 2, "Grace")
+    done = write_names(album)
+    assert (done.photos, done.regions, done.changed, done.failed) == (6, 12, 6, ())
+    assert files(album) == before
+    for face in person(album, "Ada").faces:
+        found = {region.name: region.box for region in sidecar.read(face.photo)}
+        np.testing.assert_allclose(found["Ada"], face.box, atol=0.6)
+        assert set(found) == {"Ada", "Grace"}
+    assert write_names(album).changed == 0
+    name(album, 2, "Emmy")
+    assert write_names(album, ["Emmy"], tags=True).changed == 6
+    assert {r.name for r in sidecar.read(person(album, 2).faces[0].photo)} == {"Ada", "Emmy"}
+    with pytest.raises(UnknownPerson):
+        write_names(album, ["Sophie"])
+
+
+def test_names_come_back(album):
+    for number, called in enumerate(("Ada", "Grace", "Emmy"), 1):
+        name(album, number, called)
+    write_names(album)
+    undo(album, 3)
+    told = []
+    taken = read_names(album, lambda done, total: told.append((done, total)))
+    assert set(taken.named) == {(1, "Ada"), (2, "Grace"), (3, "Emmy")}
+    assert (taken.photos, taken.open, taken.failed) == (12, {}, ())
+    assert told[-1] == (12, 12)
+    assert read_names(album).named == ()
+
+
+def test_what_does_not_agree_is_left_to_the_user(album):
+    name(album, 1, "Ada")
+    name(album, 2, "Grace")
+    write_names(album)
+    undo(album, 2)
+    merge(album, 1, 2)
+    assert read_names(album).open == {1: {"Ada": 6, "Grace": 6}}
+    undo(album)
+    name(album, 3, "ada")  # somebody else has the name here
+    taken = read_names(album)
+    assert taken.named == ((2, "Grace"),)
+    assert taken.open == {1: {"Ada": 6}}
+
+
+def test_other_programs_boxes_need_only_be_about_right(album):
+    face = person(album, 1).faces[0]
+    x1, y1, x2, y2 = face.box
+    sidecar.write(face.photo, [Region("Ada", (x1 - 8, y1 - 9, x2 + 7, y2 + 8))])
+    other = person(album, 3).faces[0]
+    sidecar.write(other.photo, [Region("Nobody", (0, 100, 20, 120))])
+    assert read_names(album).named == ((1, "Ada"),)
+
+
+def test_one_broken_sidecar_stops_nothing(album):
+    name(album, 1, "Ada")
+    path = Path(person(album, 1).faces[0].photo)
+    path.with_name(f"{path.name}.xmp").write_text("<broken")
+    done = write_names(album)
+    assert (done.changed, len(done.failed)) == (5, 1)
+    assert path.name in str(done.failed[0])
+    undo(album)
+    taken = read_names(album)
+    assert (taken.named, len(taken.failed)) == (((1, "Ada"),), 1)
+
+
+def test_forgetting_takes_the_name_out_of_our_sidecars(album):
+    name(album, 1, "Wilhelmina")
+    name(album, 2, "Grace")
+    write_names(album, tags=True)
+    removed = forget(album, "Wilhelmina").removed
+    assert removed["regions"] >= 6
+    left = b"".join(p.read_bytes() for p in album.path.parent.glob("*.xmp"))
+    assert b"Wilhelmina" not in left
+    assert b"Grace" in left
+    assert people(album)[0].id != 1
+
+
+def test_overlap_is_intersection_over_union():
+    assert _overlap((0, 0, 2, 2), (1, 1, 3, 3)) == pytest.approx(1 / 7)
+    assert _overlap((0, 0, 2, 2), (2, 0, 3, 3)) == 0
+    assert _overlap((0, 0, 2, 2), (0, 0, 2, 2)) == 1
