@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,18 @@ from fusiform.core.errors import ChoiceError, FusiformError, ModelUnsupported
 from fusiform.core.faces import Face, Faces
 from fusiform.core.pictures import Source, open_picture, picture_paths
 from fusiform.detection.load import Detector
-from fusiform.gallery import Entry, Erasure, Kept, Match, Person, PhotoRow, Span, Store
+from fusiform.gallery import (
+    Entry,
+    Erasure,
+    Kept,
+    Match,
+    Person,
+    PhotoRow,
+    Question,
+    Reason,
+    Span,
+    Store,
+)
 from fusiform.hub.card import shipped_cards
 from fusiform.hub.files import home
 from fusiform.indexing import KnownPhotos, Progress, Report, Run
@@ -41,34 +52,7 @@ from fusiform.pipeline import (
 from fusiform.recognise.compare import DEFAULT_FMR, probability, similarity, threshold
 from fusiform.recognise.description import Description, description_of
 from fusiform.recognise.embedder import Embedder
-
-
-@dataclass(frozen=True)
-class Verification:
-    """Whether two pictures show one person, by their most similar pair of faces.
-
-    `similarity` (cosine) and `probability` are None where a picture has no face, `probability`
-    also where the embedder's card has no calibration. `pair` is the (face of a, face of b) that
-    decided. Fields can also be read like those of a dict: `result["verified"]`.
-    """
-
-    verified: bool
-    similarity: float | None
-    threshold: float
-    probability: float | None
-    faces_a: Faces
-    faces_b: Faces
-    pair: tuple[int, int] | None
-    detector: str
-    embedder: str
-
-    @property
-    def distance(self) -> float | None:
-        """1 - similarity, as deepface has it."""
-        return None if self.similarity is None else 1 - self.similarity
-
-    def __getitem__(self, name: str) -> Any:
-        return getattr(self, name)
+from fusiform.recognise.verification import Verification
 
 
 @dataclass(frozen=True)
@@ -321,6 +305,19 @@ class Gallery:
     def journal(self) -> list[Entry]:
         """Every act, oldest first, undone ones among them."""
         return rooms.entries(self.store)
+
+    @property
+    def limit(self) -> float:
+        """The mean similarity from which grouping joins: the card's."""
+        return self._grouping(None)
+
+    def questions(self, count: int = 20) -> list[Question]:
+        """Pairs of people who may be one, the most useful first."""
+        return rooms.questions(self.store, self.limit, count)
+
+    def why(self, face: int, who: str | int) -> Reason:
+        """What speaks for a face being that person."""
+        return rooms.why(self.store, face, who)
 
     @property
     def own(self) -> Kept | None:

@@ -304,3 +304,15 @@ def test_names_elsewhere(ask, copied, album, tmp_path):
     assert ask("forget", "Grace Hopper", "--yes")["removed"]["regions"] >= 3
     assert not [p for p in photos.glob("*.xmp") if b"Hopper" in p.read_bytes()]
     assert [p for p in photos.glob("*.xmp") if b"Collins" in p.read_bytes()]
+
+
+def test_ask_and_why(ask, copied):
+    one, two = (entry["person"] for entry in ask("people")[:2])
+    assert ask("ask") == []
+    face = ask("show", one)["faces"][0]["face"]
+    assert_complete("why", ask("why", face, two))
+    with Store(copied) as store:
+        regroup(store, 0.9999999)
+    found = ask("ask", "--count", 2)
+    assert_complete("ask", found)
+    assert len(found) <= 2

@@ -15,6 +15,7 @@ import typer
 
 import fusiform
 from fusiform.app import (
+    ask_commands,
     bench_commands,
     decision_commands,
     exchange_commands,
@@ -43,6 +44,7 @@ for part in (
     gallery_commands,
     find_commands,
     decision_commands,
+    ask_commands,
     exchange_commands,
     picture_commands,
     model_commands,

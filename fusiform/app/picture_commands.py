@@ -30,6 +30,7 @@ from fusiform.core import draw
 from fusiform.core.errors import ChoiceError, PictureError
 from fusiform.core.pictures import picture_paths, read
 from fusiform.recognise.compare import DEFAULT_FMR
+from fusiform.recognise.verification import Verification
 
 app = typer.Typer()
 
@@ -130,7 +131,7 @@ def verify(
         raise typer.Exit(NO)
 
 
-def verdict(result: api.Verification) -> str:
+def verdict(result: Verification) -> str:
     """One sentence a person can read."""
     if result.similarity is None:
         counts = f"{len(result.faces_a)} and {len(result.faces_b)}"

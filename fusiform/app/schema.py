@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fusiform.api import Found, Verification
+from fusiform.api import Found
 from fusiform.core.errors import PictureError
 from fusiform.core.faces import Face, Faces
-from fusiform.gallery import Entry, Erasure, FaceRow, Match, Person, PhotoRow
+from fusiform.gallery import Entry, Erasure, FaceRow, Match, Person, PhotoRow, Question, Reason
 from fusiform.hub.card import Card
 from fusiform.indexing import Report
 from fusiform.recognise.description import Description
+from fusiform.recognise.verification import Verification
 
 Json = dict[str, Any]
 
@@ -140,6 +141,33 @@ def entry(one: Entry) -> Json:
         for name, value in asdict(one.act).items()
     }
     return {"act": one.number, "at": one.at, "kind": one.act.kind, "undone": one.undone} | told
+
+
+def question(one: Question) -> Json:
+    return {
+        "person": one.person,
+        "other": one.other,
+        "name": one.names[0],
+        "other_name": one.names[1],
+        "similarity": _short(one.similarity),
+        "gain": one.gain,
+    }
+
+
+def reason(one: Reason, limit: float) -> Json:
+    nearest = [face_row(row) | {"similarity": _short(s)} for row, s in one.nearest]
+    rival = one.rival or (None, None)
+    return {
+        "face": one.face.id,
+        "owner": one.owner,
+        "person": one.person,
+        "decided": one.decided,
+        "similarity": _short(one.similarity),
+        "limit": limit,
+        "nearest": nearest,
+        "rival": rival[0],
+        "rival_similarity": _short(rival[1]),
+    }
 
 
 def photo_row(one: PhotoRow) -> Json:

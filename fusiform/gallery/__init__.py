@@ -12,6 +12,7 @@ from fusiform.gallery.own import Kept, calibrate, drop, keep, kept
 from fusiform.gallery.persons import people, person, regroup
 from fusiform.gallery.photo_search import photos
 from fusiform.gallery.query import Span
+from fusiform.gallery.questions import Question, Reason, questions, why
 from fusiform.gallery.records import Erasure, FaceRow, Match, Person, Photo, PhotoRow, Skipped
 from fusiform.gallery.search import find
 from fusiform.gallery.store import Store
@@ -28,6 +29,8 @@ __all__ = [
     "Person",
     "Photo",
     "PhotoRow",
+    "Question",
+    "Reason",
     "Skipped",
     "Span",
     "Staleness",
@@ -53,6 +56,7 @@ __all__ = [
     "people",
     "person",
     "photos",
+    "questions",
     "read_names",
     "regroup",
     "replay",
@@ -60,5 +64,6 @@ __all__ = [
     "split",
     "stale",
     "undo",
+    "why",
     "write_names",
 ]

@@ -146,6 +146,12 @@ def number_of(store: Store, ref: int | str) -> int:
     )
 
 
+def title_of(store: Store, number: int) -> str | None:
+    """The name of a person, None without one."""
+    rows = store.read("SELECT name FROM people WHERE id = ?", (number,))
+    return rows[0][0] if rows else None
+
+
 def tidy(name: str) -> str:
     """A name as it is kept: composed (NFC), single spaces."""
     return re.sub(r"\s+", " ", unicodedata.normalize("NFC", name)).strip()

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from fusiform.app.cli import app
 from fusiform.core.errors import ChoiceError, GalleryError, PictureError, UnknownPerson
+from fusiform.gallery import Store, acts, people, regroup
 
 
 @pytest.fixture
@@ -72,3 +73,36 @@ def test_find_by_query(invoke, album, tmp_path):
         invoke("find", "Grace Hoper OR nobody")
     with pytest.raises(PictureError, match="does not exist"):
         invoke("find", tmp_path / "holiday (1).jpg")
+
+
+def test_questions_are_answered_in_the_terminal(copied):
+    with Store(copied) as store:
+        regroup(store, 0.9999999)
+        before = len(people(store))
+
+    def answer(answers: str) -> str:
+        env = {"FUSIFORM_GALLERY": str(copied)}
+        done = CliRunner().invoke(app, ["ask"], env=env, input=answers, catch_exceptions=False)
+        assert done.exit_code == 0
+        return done.output
+
+    assert "same person?" in answer("q\n")
+    assert "mean similarity" in answer("s\nq\n")
+    answer("y\n" + "n\n" * 30)
+    with Store(copied) as store:
+        kinds = {act.kind for act in acts(store)}
+        assert kinds == {"merge", "not-same"}
+        assert len(people(store)) < before
+    assert "nothing to ask" in answer("")
+
+
+def test_why_in_words(invoke):
+    one, two = (row.split()[0] for row in invoke("people")[1].splitlines()[1:3])
+    face = invoke("show", one)[1].splitlines()[2].split()[0]
+    shown = invoke("why", face, one)[1]
+    assert f"belongs to person {one}" in shown
+    assert "at least the limit" in shown
+    assert f"most like it otherwise: person {two}" in shown
+    assert "below the limit" in invoke("why", face, two)[1]
+    invoke("name", one, "Grace Hopper")
+    assert "you decided" in invoke("why", face, "Grace Hopper")[1]
