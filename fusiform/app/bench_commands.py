@@ -132,6 +132,28 @@ def group(
     tell(bench_group(real, shuffles=shuffles, seed=seed, sizes=numbers, limit=limit), keep, as_json)
 
 
+@bench.command("gallery", cls=Command)
+def gallery_(
+    sizes: Annotated[
+        str, typer.Option(help="Numbers of faces, with commas between.")
+    ] = "1000,10000,100000",
+    limit: Annotated[float, typer.Option(help="Seconds for one measurement.")] = 1200.0,
+    seed: SeedOption = 0,
+    keep: SaveOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Grouping, adding, searching and opening by number of faces, beside scikit-learn and faiss.
+
+    Example:
+
+        fusiform bench gallery --sizes 1000,10000,1000000
+    """
+    from fusiform.app.bench.gallery import bench_gallery
+
+    numbers = [int(size) for size in sizes.split(",") if size]
+    tell(bench_gallery(numbers, seed=seed, limit=limit), keep, as_json)
+
+
 @bench.command(cls=Command)
 def memory(
     photos: Annotated[int, typer.Option(min=2, help="How many photos to make.")] = 10_000,

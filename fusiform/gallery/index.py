@@ -29,7 +29,7 @@ Ints = NDArray[np.int64]
 MAGIC = b"FUSINDEX1\n"
 SMALL = 5_000  # faces; fewer are searched without a file
 SCANNED = 50_000  # faces up to which all are looked at
-PROBES = 32  # cells that a search looks into
+PROBES = 64  # cells that a search looks into
 TAIL = 0.1  # share of new faces at which the file is made anew
 _ALIGNED = 64  # bytes
 
