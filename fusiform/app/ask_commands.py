@@ -48,22 +48,39 @@ def ask(
             return
         if not found:
             say("nothing to ask: nobody is much like anybody else")
+        kept = 0
         for number, one in enumerate(found, 1):
+            if not _open(g, one):  # an earlier answer has joined one of the two to somebody
+                continue
             show(f"{number}/{len(found)}: {in_words(one)}")
-            answer = typer.prompt(f"same person? ({ANSWERS})", default="s", err=True)[:1].lower()
+            answer = _answer()
             if answer == "q":
-                return
-            _answer(g, one, answer)
+                break
+            kept += answer in "yn"
+            if answer == "y":
+                g.same(one.person, one.other)
+            elif answer == "n":
+                g.not_same(one.person, one.other)
+    if found:
+        say(f"{api.count_of(kept, 'answer')} kept; `fusiform undo` takes the last one back")
 
 
-def _answer(g: api.Gallery, one: Question, answer: str) -> None:
+def _answer() -> str:
+    """y, n, s or q; asked again for anything else, q where there is nobody to ask."""
+    while True:
+        try:
+            told = typer.prompt(f"same person? ({ANSWERS})", default="s", err=True)
+        except typer.Abort:
+            return "q"
+        if told.strip().lower()[:1] in tuple("ynsq"):
+            return str(told.strip().lower()[:1])
+
+
+def _open(g: api.Gallery, one: Question) -> bool:
     try:
-        if answer == "y":
-            g.same(one.person, one.other)
-        elif answer == "n":
-            g.not_same(one.person, one.other)
-    except UnknownPerson:  # an earlier answer has joined one of the two to somebody
-        say("settled by an earlier answer")
+        return g.person(one.person).id != g.person(one.other).id
+    except UnknownPerson:
+        return False
 
 
 def in_words(one: Question) -> str:

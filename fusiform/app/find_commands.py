@@ -75,7 +75,7 @@ def find(
         fusiform find "Ada Lovelace AND Grace Hopper NOT alone" --after 2019
     """
     with open_gallery(gallery) as g:
-        if not Path(wanted).is_file():
+        if not _is_file(wanted):
             node = query.Person(wanted) if _is_path(wanted) else parse(wanted)
             if draw_to:
                 raise ChoiceError("--draw", "used with a picture", wanted)
@@ -102,6 +102,13 @@ def find(
         show(f"{photo}: {api.count_of(len(found), 'face')}")
         for number, one in enumerate(found, 1):
             _show_matches(number, one, chance)
+
+
+def _is_file(wanted: str) -> bool:
+    try:
+        return Path(wanted).is_file()
+    except OSError:  # too long for a path
+        return False
 
 
 def _is_path(wanted: str) -> bool:

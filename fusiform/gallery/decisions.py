@@ -29,7 +29,7 @@ def name(store: Store, ref: int | str, new: str) -> Person:
     Raises UnknownPerson; ChoiceError for an empty name, a bare number or another person's name.
     """
     new = tidy(new)
-    if not new or new.isdecimal():
+    if not new or new.lstrip("#").isdecimal() or not new.isprintable():
         raise ChoiceError("name", "text that is not a number", new)
     with store.write() as db:
         number = number_of(store, ref)
@@ -125,17 +125,17 @@ def undo(store: Store, count: int = 1) -> list[Entry]:
     """
     if count < 1:
         raise ChoiceError("count", "at least 1", count)
-    taken = []
+    taken: list[Entry] = []
     with store.write() as db:
         for _ in range(count):
-            last = _last(store)
+            last = _last(store, len(taken))
             _restore(db, last)
             append(db, Undone(last.number))
             taken.append(last)
     return taken
 
 
-def _last(store: Store) -> Entry:
+def _last(store: Store, before: int) -> Entry:
     for entry in reversed(entries(store)):
         if isinstance(entry.act, Forgotten):
             raise GalleryError(f"{store.path}: forgetting a person cannot be undone.")
@@ -146,7 +146,8 @@ def _last(store: Store) -> Entry:
                     "that could not undo; merge, split or name instead."
                 )
             return entry
-    raise GalleryError(f"{store.path}: there is nothing to undo.")
+    enough = f"only {before} acts can be undone" if before else "there is nothing to undo"
+    raise GalleryError(f"{store.path}: {enough}.")
 
 
 def _restore(db: sqlite3.Connection, entry: Entry) -> None:

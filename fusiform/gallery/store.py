@@ -73,8 +73,9 @@ class Store:
         """
         self.path = Path(path).expanduser().absolute()
         self._turn = threading.RLock()
-        if not create and not self.path.exists():
-            raise GalleryError(f"{self.path} does not exist; make it with `fusiform index`.")
+        if not create and not (self.path.exists() and self.path.stat().st_size):
+            fault = "is empty" if self.path.exists() else "does not exist"
+            raise GalleryError(f"{self.path} {fault}; make it with `fusiform index`.")
         self._make_folder()
         with named_faults(self.path):
             self._db = sqlite3.connect(

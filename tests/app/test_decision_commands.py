@@ -69,6 +69,12 @@ def test_find_by_query(invoke, album, tmp_path):
     ):
         with pytest.raises(ChoiceError):
             invoke("find", *words)
+    assert invoke("find", " OR ".join(["Grace Hopper"] * 40))[0] == 0
+    empty = tmp_path / "empty.jpg"
+    empty.touch()
+    with pytest.raises(GalleryError, match="is empty"):
+        CliRunner().invoke(app, ["people", "-g", str(empty)], catch_exceptions=False)
+    assert empty.stat().st_size == 0
     with pytest.raises(UnknownPerson, match="did you mean"):
         invoke("find", "Grace Hoper OR nobody")
     with pytest.raises(PictureError, match="does not exist"):
@@ -87,7 +93,8 @@ def test_questions_are_answered_in_the_terminal(copied):
         return done.output
 
     assert "same person?" in answer("q\n")
-    assert "mean similarity" in answer("s\nq\n")
+    assert answer("what\ns\nq\n").count("mean similarity") == 2
+    assert "0 answers kept" in answer("")
     answer("y\n" + "n\n" * 30)
     with Store(copied) as store:
         kinds = {act.kind for act in acts(store)}

