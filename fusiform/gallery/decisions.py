@@ -17,6 +17,7 @@ from fusiform.gallery.acts import (
     Split,
     Undone,
 )
+from fusiform.gallery.index import path_of
 from fusiform.gallery.journal import Before, Entry, append, entries
 from fusiform.gallery.persons import new_person, number_of, person, place, tidy
 from fusiform.gallery.records import Person
@@ -132,6 +133,8 @@ def undo(store: Store, count: int = 1) -> list[Entry]:
             _restore(db, last)
             append(db, Undone(last.number))
             taken.append(last)
+    if any(entry.act.no_faces() for entry in taken):
+        path_of(store).unlink(missing_ok=True)  # made without those faces, perhaps
     return taken
 
 

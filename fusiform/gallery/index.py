@@ -9,6 +9,7 @@ the gallery and searched beside it, until there is so much that the file is made
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import zlib
@@ -137,6 +138,8 @@ def make_index(ids: Ints, vectors: Floats) -> Index:
 def erase(store: Store, ids: Ints) -> None:
     """Overwrites faces in the file with nothing, at once and on the disk."""
     path = path_of(store)
+    for part in path.parent.glob(f"{glob.escape(path.name)}.part-*"):  # of a run that was killed
+        part.unlink(missing_ok=True)
     index = _read(path, None)
     if index is None:
         path.unlink(missing_ok=True)

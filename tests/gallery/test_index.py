@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fusiform.core.errors import ChoiceError
-from fusiform.gallery import find, forget, index, no_faces, people, regroup
+from fusiform.gallery import find, forget, index, no_faces, people, regroup, undo
 from fusiform.gallery.index import make_index, open_index, path_of
 
 
@@ -170,7 +170,10 @@ def test_what_is_forgotten_leaves_the_file_at_once(filled):
     rows = filled.vectors_of(ids)[1]
     data = path_of(filled).read_bytes()
     assert all(row.tobytes() in data for row in rows)
+    left = path_of(filled).with_name(f"{path_of(filled).name}.part-1")
+    left.write_bytes(data)  # of a run that was killed
     assert forget(filled, who.id).proven
+    assert not left.exists()
     data = path_of(filled).read_bytes()
     assert not any(row.tobytes()[:16] in data for row in rows)
     assert not set(ids) & {m.face.id for m in find(filled, rows[0], 60)}
@@ -181,3 +184,7 @@ def test_no_faces_are_not_found_though_the_file_has_them(filled):
     probe = filled.vectors()[1][0]
     no_faces(filled, [find(filled, probe, 1)[0].face.id])
     assert len(find(filled, probe, 60)) == 59
+    path_of(filled).unlink()
+    assert len(find(filled, probe, 60)) == 59  # made anew without it
+    undo(filled)
+    assert len(find(filled, probe, 60)) == 60
