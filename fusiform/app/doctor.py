@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fusiform.api import count_of
 from fusiform.core.errors import FusiformError, GalleryError, ModelError
-from fusiform.gallery import Store, stale
+from fusiform.gallery import Store, is_url, stale
 from fusiform.hub.card import shipped_cards
 from fusiform.hub.files import home
 from fusiform.hub.session import available_providers
@@ -34,9 +34,9 @@ class Finding:
     says: str
 
 
-def examine(gallery: Path) -> list[Finding]:
+def examine(gallery: str | Path) -> list[Finding]:
     """All findings, in the order a reader wants them."""
-    return [*_software(), *_store(), *_models(), *_gallery(gallery.expanduser())]
+    return [*_software(), *_store(), *_models(), *_gallery(gallery)]
 
 
 def _software() -> Iterator[Finding]:
@@ -85,8 +85,9 @@ def _models() -> Iterator[Finding]:
     yield Finding("auto detector", "good", choose_detector("auto"))
 
 
-def _gallery(path: Path) -> Iterator[Finding]:
-    if not path.exists():
+def _gallery(path: str | Path) -> Iterator[Finding]:
+    path = path if is_url(path) else Path(path).expanduser()
+    if isinstance(path, Path) and not path.exists():
         yield Finding("gallery", "note", f"{path} does not exist yet; `fusiform index` makes it")
         return
     try:
@@ -100,8 +101,8 @@ def _gallery(path: Path) -> Iterator[Finding]:
 def _contents(store: Store) -> Iterator[Finding]:
     counts = store.counts()
     told = ", ".join(count_of(counts[key], key[:-1]) for key in ("photos", "faces"))
-    yield Finding("gallery", "good", f"{store.path}: {told}")
-    if not os.access(store.path, os.W_OK):
+    yield Finding("gallery", "good", f"{store.name}: {told}")
+    if store.db.file and not os.access(store.path, os.W_OK):
         yield Finding("gallery", "bad", f"{store.path} is read-only; change its permissions")
     if skipped := store.skipped():
         told = f"{count_of(len(skipped), 'file')} could not be read, such as {skipped[0].path}"

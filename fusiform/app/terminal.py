@@ -19,9 +19,13 @@ from fusiform.app import schema
 from fusiform.indexing import Progress as Done
 
 GalleryOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
-        "--gallery", "-g", metavar="FILE", help="The gallery file.", envvar="FUSIFORM_GALLERY"
+        "--gallery",
+        "-g",
+        metavar="FILE",
+        help="The gallery: a file, or postgresql://USER@HOST/DATABASE.",
+        envvar="FUSIFORM_GALLERY",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON (docs/json.md).")]
@@ -124,7 +128,7 @@ def percent(probability: float) -> str:
 
 
 def open_gallery(
-    path: Path | None, *, detector: str = "auto", embedder: str = "auto", create: bool = False
+    path: str | None, *, detector: str = "auto", embedder: str = "auto", create: bool = False
 ) -> api.Gallery:
     """The gallery at `path`, else the default one."""
     return api.Gallery(path, detector=detector, embedder=embedder, create=create)

@@ -1,10 +1,10 @@
-"""Photos, faces and people kept in one SQLite file: store, search, grouping, decisions, erasure."""
+"""Photos, faces and people kept in a file or on a server: search, grouping, decisions, erasure."""
 
 from fusiform.gallery.acts import Act
 from fusiform.gallery.decisions import apart, hide, merge, name, no_faces, same, split, undo
 from fusiform.gallery.erasure import compact, forget
 from fusiform.gallery.exchange import Taken, Written, read_names, write_names
-from fusiform.gallery.freshness import Staleness, stale
+from fusiform.gallery.freshness import Staleness, stale, ungrouped
 from fusiform.gallery.grouping import MINIMUM_QUALITY, group
 from fusiform.gallery.incremental import absorb
 from fusiform.gallery.journal import Decisions, Entry, acts, entries, replay
@@ -15,7 +15,7 @@ from fusiform.gallery.query import Span
 from fusiform.gallery.questions import Question, Reason, questions, why
 from fusiform.gallery.records import Erasure, FaceRow, Match, Person, Photo, PhotoRow, Skipped
 from fusiform.gallery.search import find
-from fusiform.gallery.store import Store
+from fusiform.gallery.store import Store, is_url
 
 __all__ = [
     "MINIMUM_QUALITY",
@@ -48,6 +48,7 @@ __all__ = [
     "forget",
     "group",
     "hide",
+    "is_url",
     "keep",
     "kept",
     "merge",
@@ -64,6 +65,7 @@ __all__ = [
     "split",
     "stale",
     "undo",
+    "ungrouped",
     "why",
     "write_names",
 ]

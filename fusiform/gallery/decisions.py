@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from fusiform.core.errors import ChoiceError, GalleryError
 from fusiform.gallery.acts import (
@@ -17,9 +16,10 @@ from fusiform.gallery.acts import (
     Split,
     Undone,
 )
-from fusiform.gallery.index import path_of
-from fusiform.gallery.journal import Before, Entry, append, entries
-from fusiform.gallery.persons import new_person, number_of, person, place, tidy
+from fusiform.gallery.database import Connection
+from fusiform.gallery.index import discard
+from fusiform.gallery.journal import Before, Entry, append, entries, replayed_pins
+from fusiform.gallery.persons import new_person, number_of, person, pin, place, tidy
 from fusiform.gallery.records import Person
 from fusiform.gallery.store import Store
 
@@ -104,6 +104,7 @@ def no_faces(store: Store, faces: Iterable[int]) -> int:
             raise ChoiceError("faces", "numbers of faces in this gallery (see `show`)", wanted)
         _decide(store, db, NoFaces(wanted), [])
         db.execute(f"DELETE FROM members WHERE face_id IN ({marks})", wanted)
+        db.execute(f"DELETE FROM pins WHERE face_id IN ({marks})", wanted)
         db.execute(f"UPDATE faces SET no_face = 1 WHERE id IN ({marks})", wanted)
     return len(wanted)
 
@@ -120,9 +121,10 @@ def hide(store: Store, ref: int | str, hidden: bool = True) -> Person:
 def undo(store: Store, count: int = 1) -> list[Entry]:
     """Takes the last `count` acts back, the last one first; returns them in that order.
 
-    People, names and faces are again as they were before the act; faces that came since stay where
-    grouping put them. Raises ChoiceError below 1, GalleryError where nothing is left to undo, the
-    act was a forgetting, or it was made before fusiform could undo. Then nothing is undone.
+    People, names and faces are again as they were before the act; faces that joined two people
+    while they were one are nobody's, until they are grouped. Raises ChoiceError below 1,
+    GalleryError where nothing is left to undo, the act was a forgetting, or it was made before
+    fusiform could undo. Then nothing is undone.
     """
     if count < 1:
         raise ChoiceError("count", "at least 1", count)
@@ -133,27 +135,29 @@ def undo(store: Store, count: int = 1) -> list[Entry]:
             _restore(db, last)
             append(db, Undone(last.number))
             taken.append(last)
+        db.execute("DELETE FROM pins")
+        pin(db, replayed_pins(db))
     if any(entry.act.no_faces() for entry in taken):
-        path_of(store).unlink(missing_ok=True)  # made without those faces, perhaps
+        discard(store)  # made without those faces, perhaps
     return taken
 
 
 def _last(store: Store, before: int) -> Entry:
     for entry in reversed(entries(store)):
         if isinstance(entry.act, Forgotten):
-            raise GalleryError(f"{store.path}: forgetting a person cannot be undone.")
+            raise GalleryError(f"{store.name}: forgetting a person cannot be undone.")
         if not entry.undone and not isinstance(entry.act, Undone):
             if entry.before is None:
                 raise GalleryError(
-                    f"{store.path}: act {entry.number} ({entry.act.kind}) was made by a fusiform "
+                    f"{store.name}: act {entry.number} ({entry.act.kind}) was made by a fusiform "
                     "that could not undo; merge, split or name instead."
                 )
             return entry
     enough = f"only {before} acts can be undone" if before else "there is nothing to undo"
-    raise GalleryError(f"{store.path}: {enough}.")
+    raise GalleryError(f"{store.name}: {enough}.")
 
 
-def _restore(db: sqlite3.Connection, entry: Entry) -> None:
+def _restore(db: Connection, entry: Entry) -> None:
     assert entry.before is not None
     for number, row in entry.before.people.items():
         if row is not None:
@@ -165,14 +169,30 @@ def _restore(db: sqlite3.Connection, entry: Entry) -> None:
     for face, owner in entry.before.members.items():
         db.execute("DELETE FROM members WHERE face_id = ?", (face,))
         if owner is not None:
-            sql = "INSERT INTO members SELECT id, ? FROM faces WHERE id = ?"
-            db.execute(sql, (owner, face))
+            # grouping may have done away with the owner since: then the face is nobody's
+            sql = (
+                "INSERT INTO members SELECT faces.id, people.id FROM faces, people "
+                "WHERE faces.id = ? AND people.id = ?"
+            )
+            db.execute(sql, (face, owner))
+    if isinstance(entry.act, Merged):
+        _free_since(db, entry.act.person, entry.before.members)
     marks = [(face,) for face in entry.act.no_faces()]
     db.executemany("UPDATE faces SET no_face = 0 WHERE id = ?", marks)
     made = [(number,) for number, row in entry.before.people.items() if row is None]
     # one that has gained faces since is a person of its own
     alone = "DELETE FROM people WHERE id = ? AND id NOT IN (SELECT person_id FROM members)"
     db.executemany(alone, made)
+
+
+def _free_since(db: Connection, person: int, known: Mapping[int, int | None]) -> None:
+    """Faces that joined two people while these were one are nobody's again."""
+    sql = (
+        "SELECT face_id FROM members WHERE person_id = ? "
+        "AND face_id NOT IN (SELECT face_id FROM pins)"
+    )
+    since = [row for row in db.execute(sql, (person,)).fetchall() if row[0] not in known]
+    db.executemany("DELETE FROM members WHERE face_id = ?", since)
 
 
 def _two(store: Store, verb: str, first: int | str, second: int | str) -> tuple[int, int]:
@@ -188,7 +208,7 @@ def _members(store: Store, number: int) -> tuple[int, ...]:
 
 
 def _decide(
-    store: Store, db: sqlite3.Connection, act: Act, people: list[int], made: int | None = None
+    store: Store, db: Connection, act: Act, people: list[int], made: int | None = None
 ) -> None:
     """Writes the act down, with what was before, and makes the tables follow it."""
     append(db, act, _before(store, act, people, made))
@@ -196,6 +216,7 @@ def _decide(
     changed = [(new, number) for number, new in act.names(names).items()]
     db.executemany("UPDATE people SET name = ? WHERE id = ?", changed)
     place(db, act.pins())
+    pin(db, act.pins())
 
 
 def _before(store: Store, act: Act, people: list[int], made: int | None) -> Before:

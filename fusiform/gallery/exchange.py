@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,10 +11,11 @@ from typing import Any
 from fusiform.core.errors import ChoiceError, FusiformError
 from fusiform.gallery import sidecar
 from fusiform.gallery.decisions import name
+from fusiform.gallery.paths import shown_path, stored_path
 from fusiform.gallery.persons import number_of
 from fusiform.gallery.records import Box
 from fusiform.gallery.regions import Region
-from fusiform.gallery.store import Store, stored_path
+from fusiform.gallery.store import Store
 
 Progress = Callable[[int, int], None]
 SAME_FACE = 0.3  # overlap (IoU) from which a region is a face; programs draw them differently
@@ -59,7 +59,7 @@ def write_names(
     rows = store.read(
         "SELECT path, person_id, name, x1, y1, x2, y2 FROM files JOIN faces USING (photo_id) "
         "JOIN members ON face_id = faces.id JOIN people ON people.id = person_id "
-        "WHERE name NOT NULL AND no_face = 0 ORDER BY path, faces.id"
+        "WHERE name IS NOT NULL AND no_face = 0 ORDER BY path, faces.id"
     )
     photos = {path: list(some) for path, some in groupby(rows, key=lambda row: row[0])}
     chosen = [p for p, some in photos.items() if not wanted or wanted & {row[1] for row in some}]
@@ -67,9 +67,9 @@ def write_names(
     for i, path in enumerate(chosen, 1):
         told = [Region(row[2], (row[3], row[4], row[5], row[6])) for row in photos[path]]
         try:
-            changed += len(sidecar.write(os.fsdecode(path), told, tags=tags))
+            changed += len(sidecar.write(shown_path(path), told, tags=tags))
             regions += len(told)
-            _note(store, os.fsdecode(path))
+            _note(store, shown_path(path))
         except FusiformError as error:
             failed.append(error)
         if progress:
@@ -79,7 +79,7 @@ def write_names(
 
 def _note(store: Store, path: str) -> None:
     with store.write() as db:
-        db.execute("INSERT OR IGNORE INTO sidecars VALUES (?)", (stored_path(path),))
+        db.execute("INSERT INTO sidecars VALUES (?) ON CONFLICT DO NOTHING", (stored_path(path),))
 
 
 def erase_names(store: Store, names: Iterable[str]) -> int:
@@ -87,7 +87,7 @@ def erase_names(store: Store, names: Iterable[str]) -> int:
     went. Raises what `sidecar.remove` raises."""
     gone, wanted = 0, list(names)
     for (path,) in store.read("SELECT path FROM sidecars ORDER BY path"):
-        gone += sidecar.remove(os.fsdecode(path), wanted)
+        gone += sidecar.remove(shown_path(path), wanted)
     return gone
 
 
@@ -99,7 +99,7 @@ def read_names(store: Store, progress: Progress | None = None) -> Taken:
     """
     votes, photos, failed = _votes(store, progress)
     taken = {
-        told.casefold() for (told,) in store.read("SELECT name FROM people WHERE name NOT NULL")
+        told.casefold() for (told,) in store.read("SELECT name FROM people WHERE name IS NOT NULL")
     }
     called = dict(store.read("SELECT id, name FROM people"))
     named, unsure = [], {}
@@ -133,7 +133,7 @@ def _votes(
     photos, failed = 0, list[FusiformError]()
     for i, (path, found) in enumerate(faces.items(), 1):
         try:
-            regions = [r for r in sidecar.read(os.fsdecode(path)) if r.name and r.kind == "Face"]
+            regions = [r for r in sidecar.read(shown_path(path)) if r.name and r.kind == "Face"]
         except FusiformError as error:
             failed.append(error)
             regions = []

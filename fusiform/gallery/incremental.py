@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fusiform.gallery.database import Connection
 from fusiform.gallery.grouping import MINIMUM_QUALITY, group
-from fusiform.gallery.index import Index, open_index
-from fusiform.gallery.journal import acts, replay
-from fusiform.gallery.persons import known_people, new_person, place, regroup
+from fusiform.gallery.index import Index, OnServer, open_index
+from fusiform.gallery.persons import known_people, new_person, pins_of, place, regroup
 from fusiform.gallery.store import Store
 
 Ints = NDArray[np.int64]
@@ -22,7 +20,6 @@ FEW = 5_000  # faces; so few are all grouped anew, which does not depend on thei
 NEIGHBOURS = 32  # faces nearest to a new one whose people are looked at
 LOOSE = 48  # faces; a person with no more is taken apart and put together with the new ones
 SAMPLE = 256  # faces of a larger person that stand for all
-_PART = 500  # numbers in one question
 
 
 @dataclass(frozen=True)
@@ -54,6 +51,7 @@ def absorb(store: Store, threshold: float, minimum_quality: float = MINIMUM_QUAL
     if last <= FEW or 4 * len(fresh) > last:
         regroup(store, threshold, minimum_quality)
         return
+    store.db.tidy(store.model_id())
     with store.write() as db:
         near = _near(store, open_index(store), _fresh(store), threshold)
         _regroup_near(store, db, _fresh(store), near, threshold, minimum_quality)
@@ -64,7 +62,7 @@ def _fresh(store: Store) -> list[int]:
     return [row[0] for row in store.read(sql)]
 
 
-def _near(store: Store, index: Index, fresh: list[int], threshold: float) -> _Near:
+def _near(store: Store, index: Index | OnServer, fresh: list[int], threshold: float) -> _Near:
     """Whoever has a face among the nearest of a new one that is like enough: the mean of two
     groups is at least `threshold` only where some pair of their faces is."""
     found: set[int] = set()
@@ -72,17 +70,17 @@ def _near(store: Store, index: Index, fresh: list[int], threshold: float) -> _Ne
         ids, similarity = index.search(vector, NEIGHBOURS)
         found.update(ids[similarity >= threshold].tolist())
     sql = "SELECT DISTINCT person_id FROM members WHERE face_id IN"
-    people = {row[0] for row in _asked(store, sql, found)}
+    people = {row[0] for row in store.read_in(sql, found)}
     members: dict[int, list[int]] = {person: [] for person in sorted(people)}
     sql = "SELECT person_id, face_id FROM members WHERE person_id IN"
-    for person, face in sorted(_asked(store, sql, people)):
+    for person, face in sorted(store.read_in(sql, people)):
         members[person].append(face)
     return _Near(members)
 
 
 def _regroup_near(
     store: Store,
-    db: sqlite3.Connection,
+    db: Connection,
     fresh: list[int],
     near: _Near,
     threshold: float,
@@ -93,7 +91,7 @@ def _regroup_near(
     standing = {face: person for person, faces in firm.items() for face in faces}
     ids, vectors, quality = store.vectors_of([*fresh, *near.loose(), *standing])
     faces = ids.tolist()
-    pins = replay(acts(store)).pins
+    pins = pins_of(store)
     held = set(pins.values())
     # a person somebody decided on may have several looks, which the mean of all would blur
     own = {face: person for face, person in standing.items() if person in held}
@@ -120,26 +118,16 @@ def _regroup_near(
 
 
 def _photos(store: Store, faces: list[int]) -> dict[int, int]:
-    rows = _asked(store, "SELECT id, photo_id FROM faces WHERE id IN", faces)
-    return dict(rows)
+    return dict(store.read_in("SELECT id, photo_id FROM faces WHERE id IN", faces))
 
 
 def _column(faces: list[int], values: Mapping[int, int]) -> Ints:
     return np.array([values.get(face, -1) for face in faces], np.int64)
 
 
-def _clear(db: sqlite3.Connection, people: Iterable[int]) -> None:
+def _clear(db: Connection, people: Iterable[int]) -> None:
     sql = (
         "DELETE FROM people WHERE id = ? AND name IS NULL "
         "AND NOT EXISTS (SELECT 1 FROM members WHERE person_id = people.id)"
     )
     db.executemany(sql, [(person,) for person in people])
-
-
-def _asked(store: Store, sql: str, numbers: Iterable[int]) -> list[Any]:
-    """The rows of `sql` whose last word IN is followed by these numbers."""
-    wanted, rows = sorted(numbers), []
-    for start in range(0, len(wanted), _PART):
-        part = wanted[start : start + _PART]
-        rows += store.read(f"{sql} ({','.join('?' * len(part))})", part)
-    return rows

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from fusiform.core.errors import ChoiceError
 from fusiform.gallery.cells import Cells, Filed, blocks, count_for, learn
 from fusiform.gallery.store import Store
+from fusiform.gallery.traces import found_in, pieces_of
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -108,10 +109,33 @@ def path_of(store: Store) -> Path:
     return Path(f"{store.path}.index")
 
 
-def open_index(store: Store) -> Index:
+def discard(store: Store) -> None:
+    """Takes the file away; the next search makes it anew."""
+    if store.db.file:
+        path_of(store).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class OnServer:
+    """The index of a database that has one of its own."""
+
+    store: Store
+
+    def search(self, probe: Floats, k: int) -> tuple[Ints, Floats]:
+        """As `Index.search`."""
+        if k < 1:
+            raise ChoiceError("k", "at least 1", k)
+        near = self.store.db.nearest(self.store.model_id(), probe, k)
+        ids = np.array([face for face, _ in near], np.int64)
+        return ids, np.array([similarity for _, similarity in near], np.float32)
+
+
+def open_index(store: Store) -> Index | OnServer:
     """The index of all faces of the gallery's own embedder, made or made anew where needed."""
+    if store.db.indexed:
+        return OnServer(store)
     model = (store.models() or ("", "", ""))[2]
-    index = _read(path_of(store), model)
+    index = _read(path_of(store), model) if store.db.file else None
     if index is not None:
         last = int(index.ids.max(initial=-1))
         index.add(*store.vectors(after=last)[:2])
@@ -119,7 +143,7 @@ def open_index(store: Store) -> Index:
             return index
     ids, vectors, _ = store.vectors()
     index = make_index(ids, vectors)
-    if len(ids) >= SMALL:
+    if len(ids) >= SMALL and store.db.file:
         _write(path_of(store), index, model)
     return index
 
@@ -137,6 +161,8 @@ def make_index(ids: Ints, vectors: Floats) -> Index:
 
 def erase(store: Store, ids: Ints) -> None:
     """Overwrites faces in the file with nothing, at once and on the disk."""
+    if not store.db.file:
+        return
     path = path_of(store)
     for part in path.parent.glob(f"{glob.escape(path.name)}.part-*"):  # of a run that was killed
         part.unlink(missing_ok=True)
@@ -157,6 +183,13 @@ def erase(store: Store, ids: Ints) -> None:
             file.write(bytes(4 * head["width"]))
         file.flush()
         os.fsync(file.fileno())
+
+
+def traces(store: Store, vectors: Floats) -> bool:
+    """Whether the file has one of these templates (n, d) anywhere."""
+    return bool(store.db.file) and found_in(
+        path_of(store), pieces_of(row.tobytes() for row in vectors), []
+    )
 
 
 def _write(path: Path, index: Index, model: str) -> None:

@@ -11,12 +11,11 @@ ever changes past entries, by taking the forgotten person's faces and names out 
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
 from fusiform.gallery.acts import KINDS, Act, Merged, Named, Undone
-from fusiform.gallery.store import Store, now
+from fusiform.gallery.database import Connection, Readable, now
 
 _LISTS = ("faces", "taken", "others")  # the fields that hold face numbers
 
@@ -71,7 +70,7 @@ def replay(acts: Iterable[Act]) -> Decisions:
     return state
 
 
-def append(db: sqlite3.Connection, act: Act, before: Before | None = None) -> None:
+def append(db: Connection, act: Act, before: Before | None = None) -> None:
     """Writes `act` at the end of the journal, inside the caller's transaction."""
     payload = json.dumps(asdict(act), ensure_ascii=False)
     past = json.dumps(asdict(before), ensure_ascii=False) if before else None
@@ -79,14 +78,20 @@ def append(db: sqlite3.Connection, act: Act, before: Before | None = None) -> No
     db.execute(sql, (now(), act.kind, payload, past))
 
 
-def entries(store: Store) -> list[Entry]:
+def entries(store: Readable) -> list[Entry]:
     """The whole journal, oldest first."""
     return list(_entries(store.read(_ALL)))
 
 
-def acts(store: Store) -> list[Act]:
+def acts(store: Readable) -> list[Act]:
     """All acts that stand, oldest first: neither undone ones nor the undoing of them."""
     return [e.act for e in entries(store) if not e.undone and not isinstance(e.act, Undone)]
+
+
+def replayed_pins(db: Connection) -> dict[int, int]:
+    """face -> person, as the journal has them."""
+    past = list(_entries(db.execute(_ALL)))
+    return replay(e.act for e in past if not e.undone).pins
 
 
 _ALL = "SELECT id, at, kind, payload, before FROM journal ORDER BY id"
@@ -112,7 +117,7 @@ def _before(text: str | None) -> Before | None:
     return Before({int(k): v for k, v in told["members"].items()}, people)
 
 
-def forget(db: sqlite3.Connection, person: int, faces: Iterable[int]) -> set[str]:
+def forget(db: Connection, person: int, faces: Iterable[int]) -> set[str]:
     """Takes `faces`, and every name `person` ever had, out of the journal; returns those names.
 
     Runs inside the caller's transaction. People who were merged into `person` count as `person`.
@@ -151,7 +156,7 @@ def _names_in(entry: Entry, who: set[int]) -> set[str]:
     return names | {row[0] for number, row in rows if number in who and row and row[0]}
 
 
-def _rewrite(db: sqlite3.Connection, entry: Entry, who: set[int], gone: frozenset[int]) -> None:
+def _rewrite(db: Connection, entry: Entry, who: set[int], gone: frozenset[int]) -> None:
     told = asdict(entry.act)
     after = {
         key: tuple(face for face in value if face not in gone) if key in _LISTS else value

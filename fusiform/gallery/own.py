@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fusiform.gallery.journal import acts, replay
+from fusiform.gallery.persons import pins_of
 from fusiform.gallery.store import Store
 from fusiform.measure.own_calibration import OwnCalibration, own_calibration
 
@@ -43,8 +43,9 @@ def calibrate(
     `before`: the probabilities used so far, to be compared with. Raises GalleryError where too few
     people are named, saying which rate they are enough for.
     """
-    decided = replay(acts(store))
-    named = {face: who for face, who in decided.pins.items() if who in decided.names}
+    sql = "SELECT id FROM people WHERE name IS NOT NULL"
+    names = {row[0] for row in store.read(sql)}
+    named = {face: who for face, who in pins_of(store).items() if who in names}
     ids, vectors, _ = store.vectors_of(sorted(named))
     photo = dict(store.read("SELECT id, photo_id FROM faces"))
     who = np.array([named[face] for face in ids.tolist()], np.int64)

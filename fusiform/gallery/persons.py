@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import sqlite3
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -12,10 +11,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from fusiform.core.errors import UnknownPerson
+from fusiform.gallery.database import Connection, now
 from fusiform.gallery.grouping import MINIMUM_QUALITY, group
-from fusiform.gallery.journal import acts, replay
 from fusiform.gallery.records import FaceRow, Person
-from fusiform.gallery.store import FACE_COLUMNS, HAS_FILE, Store, face_row, now
+from fusiform.gallery.store import FACE_COLUMNS, HAS_FILE, Store, face_row
 
 # Grouping
 
@@ -36,7 +35,7 @@ def regroup(
     """
     with store.write() as db:
         ids, vectors, quality = store.vectors()
-        pins = replay(acts(store)).pins
+        pins = pins_of(store)
         labels = group(
             vectors,
             threshold,
@@ -77,16 +76,34 @@ def known_people(
     return found
 
 
-def new_person(db: sqlite3.Connection) -> int:
+def new_person(db: Connection) -> int:
     """A person without name and faces, inside the caller's transaction; its number."""
-    number = db.execute("INSERT INTO people(created_at) VALUES (?)", (now(),)).lastrowid
-    assert number is not None
-    return number
+    sql = "INSERT INTO people(created_at) VALUES (?) RETURNING id"
+    return int(db.execute(sql, (now(),)).fetchone()[0])
 
 
-def place(db: sqlite3.Connection, person_of: Mapping[int, int]) -> None:
+def place(db: Connection, person_of: Mapping[int, int]) -> None:
     """Makes faces (the keys) members of people, inside the caller's transaction."""
-    db.executemany("INSERT OR REPLACE INTO members VALUES (?, ?)", person_of.items())
+    sql = (
+        "INSERT INTO members VALUES (?, ?) "
+        "ON CONFLICT(face_id) DO UPDATE SET person_id = excluded.person_id"
+    )
+    db.executemany(sql, list(person_of.items()))
+
+
+def pin(db: Connection, person_of: Mapping[int, int]) -> None:
+    """Writes down whose faces (the keys) are because the user said so, inside the caller's
+    transaction."""
+    sql = (
+        "INSERT INTO pins SELECT id, ? FROM faces WHERE id = ? "
+        "ON CONFLICT(face_id) DO UPDATE SET person_id = excluded.person_id"
+    )
+    db.executemany(sql, [(person, face) for face, person in person_of.items()])
+
+
+def pins_of(store: Store) -> dict[int, int]:
+    """face -> person, of all that the user decided and that stands."""
+    return dict(store.read("SELECT face_id, person_id FROM pins"))
 
 
 # Asking
@@ -141,7 +158,7 @@ def number_of(store: Store, ref: int | str) -> int:
     near = difflib.get_close_matches(text.casefold(), folded, n=3, cutoff=0.5)
     hint = " or ".join(repr(names[folded[key]]) for key in near)
     raise UnknownPerson(
-        f"no person {text!r} in {store.path}; "
+        f"no person {text!r} in {store.name}; "
         + (f"did you mean {hint}?" if hint else "`fusiform people` lists all.")
     )
 

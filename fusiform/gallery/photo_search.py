@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from fusiform.gallery.paths import shown_path
 from fusiform.gallery.persons import number_of
 from fusiform.gallery.query import Span, evaluate, parse, within
 from fusiform.gallery.records import PhotoRow
 from fusiform.gallery.store import HAS_FILE, Store
-
-_PART = 500  # numbers in one question
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ class _Tables:
         return self._numbers(f"{sql} AND person_id = ?", number_of(self.store, who))
 
     def names(self) -> Iterable[str]:
-        return [row[0] for row in self.store.read("SELECT name FROM people WHERE name NOT NULL")]
+        return [row[0] for row in self.store.read("SELECT name FROM people WHERE name IS NOT NULL")]
 
     def everything(self) -> list[int]:
         return self._numbers("SELECT DISTINCT photo_id FROM files")
@@ -58,27 +56,27 @@ def photos(store: Store, query: str, span: Span | None = None) -> list[PhotoRow]
 
     Raises ChoiceError for a query that cannot be read, UnknownPerson.
     """
-    wanted, found = evaluate(parse(query), _Tables(store)).tolist(), []
-    for start in range(0, len(wanted), _PART):
-        found += _rows(store, wanted[start : start + _PART])
-    kept = [photo for photo in found if within(span or Span(), photo.taken_at)]
+    wanted = evaluate(parse(query), _Tables(store)).tolist()
+    kept = [photo for photo in _rows(store, wanted) if within(span or Span(), photo.taken_at)]
     return sorted(kept, key=lambda photo: (photo.taken_at is None, photo.taken_at, photo.path))
 
 
 def _rows(store: Store, numbers: list[int]) -> list[PhotoRow]:
-    marks = ",".join("?" * len(numbers))
     people: dict[int, dict[int, str | None]] = {}
     sql = (
-        "SELECT photo_id, person_id, name FROM faces JOIN members ON faces.id = face_id "
-        f"JOIN people ON people.id = person_id WHERE photo_id IN ({marks}) ORDER BY faces.id"
+        "SELECT photo_id, person_id, name, faces.id FROM faces JOIN members ON faces.id = face_id "
+        "JOIN people ON people.id = person_id WHERE photo_id IN"
     )
-    for photo, person, name in store.read(sql, numbers):
+    for photo, person, name, _ in sorted(store.read_in(sql, numbers), key=lambda row: row[3]):
         people.setdefault(photo, {})[person] = name
     sql = (
-        "SELECT photos.id, min(path), taken_at FROM photos JOIN files ON photo_id = photos.id "
-        f"WHERE photos.id IN ({marks}) GROUP BY photos.id"
+        "SELECT photos.id, path, taken_at FROM photos JOIN files ON photo_id = photos.id "
+        "WHERE photos.id IN"
     )
+    first: dict[int, tuple[str, str | None]] = {}
+    for photo, path, taken_at in store.read_in(sql, numbers):
+        first[photo] = min(first.get(photo, (path, taken_at)), (path, taken_at))
     return [
-        PhotoRow(os.fsdecode(path), taken_at, tuple(people.get(photo, {}).items()))
-        for photo, path, taken_at in store.read(sql, numbers)
+        PhotoRow(shown_path(path), taken_at, tuple(people.get(photo, {}).items()))
+        for photo, (path, taken_at) in first.items()
     ]

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from fusiform.core.errors import ChoiceError
 from fusiform.gallery.cells import blocks
-from fusiform.gallery.journal import acts, replay
-from fusiform.gallery.persons import number_of, title_of
+from fusiform.gallery.persons import number_of, pins_of, title_of
 from fusiform.gallery.records import FaceRow
 from fusiform.gallery.store import Store
 
@@ -71,7 +70,7 @@ def questions(store: Store, limit: float, count: int = 20) -> list[Question]:
     if count < 1:
         raise ChoiceError("count", "at least 1", count)
     groups = _groups(store)
-    decided = set(replay(acts(store)).pins.values())
+    decided = set(pins_of(store).values())
     known = np.array([one in decided for one in groups.people.tolist()], bool)
     first, second, sims = _close(groups, limit - NEAR * (1 - limit))
     open_ = ~(known[first] & known[second])
@@ -140,7 +139,7 @@ def why(store: Store, face: int, ref: int | str) -> Reason:
         rows[0],
         owner[0][0] if owner else None,
         person,
-        replay(acts(store)).pins.get(face) == person,
+        pins_of(store).get(face) == person,
         float(sims.mean()) if len(sims) else None,
         tuple((row, near[row.id]) for row in store.face_rows(list(near))),
         _rival(store, vectors[0], person),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 from fusiform.core.errors import GalleryDamaged
+from fusiform.gallery.journal import replayed_pins
+from fusiform.gallery.paths import stored_path
 
 APPLICATION_ID = 0x46555346  # "FUSF": how `file` and we know a gallery from any other database
 
@@ -85,7 +88,63 @@ def _decisions_undone(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first_tables, _decisions_undone)
+# Paths become text that every database can hold. `crops`: what a new model can embed again, with
+# the five points in it. `pins`: face -> person as the journal has them, so that it need not be
+# replayed. `zones`: parts of the pictures of a folder, as shares of width and height, where no face
+# is kept.
+_THIRD = """
+CREATE TABLE new_files(
+    path TEXT PRIMARY KEY, photo_id INTEGER NOT NULL REFERENCES photos(id) ON DELETE CASCADE,
+    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL);
+INSERT INTO new_files SELECT kept_path(path), photo_id, size, mtime_ns FROM files;
+DROP TABLE files;
+ALTER TABLE new_files RENAME TO files;
+CREATE INDEX files_photo ON files(photo_id);
+CREATE TABLE new_skipped(
+    path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    kind TEXT NOT NULL, reason TEXT NOT NULL, remedy TEXT NOT NULL, at TEXT NOT NULL);
+INSERT INTO new_skipped
+    SELECT kept_path(path), size, mtime_ns, kind, reason, remedy, at FROM skipped;
+DROP TABLE skipped;
+ALTER TABLE new_skipped RENAME TO skipped;
+CREATE TABLE new_sidecars(path TEXT PRIMARY KEY);
+INSERT INTO new_sidecars SELECT kept_path(path) FROM sidecars;
+DROP TABLE sidecars;
+ALTER TABLE new_sidecars RENAME TO sidecars;
+CREATE TABLE new_dropped(
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    photo_id INTEGER NOT NULL REFERENCES photos(id) ON DELETE CASCADE,
+    x1 REAL NOT NULL, y1 REAL NOT NULL, x2 REAL NOT NULL, y2 REAL NOT NULL,
+    score REAL NOT NULL, reason TEXT NOT NULL);
+INSERT INTO new_dropped(photo_id, x1, y1, x2, y2, score, reason)
+    SELECT photo_id, x1, y1, x2, y2, score, reason FROM dropped ORDER BY rowid;
+DROP TABLE dropped;
+ALTER TABLE new_dropped RENAME TO dropped;
+CREATE INDEX dropped_photo ON dropped(photo_id);
+CREATE TABLE crops(
+    face_id INTEGER PRIMARY KEY REFERENCES faces(id) ON DELETE CASCADE,
+    picture BLOB NOT NULL, points BLOB NOT NULL);
+CREATE TABLE pins(
+    face_id INTEGER PRIMARY KEY REFERENCES faces(id) ON DELETE CASCADE,
+    person_id INTEGER NOT NULL);
+CREATE TABLE zones(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, folder TEXT NOT NULL,
+    x1 REAL NOT NULL, y1 REAL NOT NULL, x2 REAL NOT NULL, y2 REAL NOT NULL);
+"""
+
+
+def _portable(db: sqlite3.Connection) -> None:
+    """Text that PostgreSQL can hold as well; crops, pins and zones."""
+    db.create_function("kept_path", 1, lambda path: stored_path(os.fsdecode(path)))
+    for statement in _THIRD.split(";"):
+        db.execute(statement)
+    there = "INSERT INTO pins SELECT id, ? FROM faces WHERE id = ?"
+    db.executemany(there, [(person, face) for face, person in replayed_pins(db).items()])
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    *(_first_tables, _decisions_undone, _portable),
+)
 
 
 def migrate(db: sqlite3.Connection, path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fusiform.gallery.index import open_index, path_of
+from fusiform.gallery.index import discard, open_index
 from fusiform.gallery.records import Match
 from fusiform.gallery.store import Store
 
@@ -34,7 +34,7 @@ def _near(store: Store, probe: NDArray[np.float32], k: int) -> dict[int, float]:
     that says otherwise is damaged: it is made anew and asked again."""
     told, true = _asked(store, probe, k)
     if any(abs(told[face] - true[face]) > _EXACT for face in true):
-        path_of(store).unlink(missing_ok=True)
+        discard(store)
         _, true = _asked(store, probe, k)
     return dict(sorted(true.items(), key=lambda pair: (-pair[1], pair[0])))
 
@@ -51,9 +51,8 @@ def _asked(
 
 
 def _people_of(store: Store, faces: list[int]) -> dict[int, tuple[int | None, str | None]]:
-    marks = ",".join("?" * len(faces))
     sql = (
         "SELECT face_id, people.id, name FROM members JOIN people ON people.id = person_id "
-        f"WHERE face_id IN ({marks})"
+        "WHERE face_id IN"
     )
-    return {face: (person, name) for face, person, name in store.read(sql, faces)}
+    return {face: (person, name) for face, person, name in store.read_in(sql, faces)}

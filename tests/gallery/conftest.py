@@ -52,11 +52,26 @@ def faces() -> Callable[..., Faces]:
     return make_faces
 
 
+@pytest.fixture(params=["file", "server"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str | Path:
+    """Where a gallery may be made: once a file, once a schema on a real server."""
+    if request.param == "file":
+        return tmp_path / "album.db"
+    return str(request.getfixturevalue("schema_url"))
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "album.db") as opened:
+def store(place: str | Path) -> Iterator[Store]:
+    with Store(place) as opened:
         opened.use_models("yunet-s", "dlib-resnet", "ab" * 32)
         yield opened
+
+
+@pytest.fixture
+def only_files(store: Store) -> None:
+    """For what only files do."""
+    if store.db.file is None:
+        pytest.skip("about files")
 
 
 @pytest.fixture(scope="session")

@@ -43,17 +43,17 @@ def album(store, tmp_path, crowd, photo) -> Store:
     return store
 
 
-def files(store: Store) -> dict[str, bytes]:
-    return {p.name: p.read_bytes() for p in sorted(store.path.parent.glob("*.jpg"))}
+def files(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in sorted(folder.glob("*.jpg"))}
 
 
-def test_names_lie_beside_the_photos_which_stay_as_they_are(album):
-    before = files(album)
+def test_names_lie_beside_the_photos_which_stay_as_they_are(album, tmp_path):
+    before = files(tmp_path)
     name(album, 1, "Ada")
     name(album, 2, "Grace")
     done = write_names(album)
     assert (done.photos, done.regions, done.changed, done.failed) == (6, 12, 6, ())
-    assert files(album) == before
+    assert files(tmp_path) == before
     for face in person(album, "Ada").faces:
         found = {region.name: region.box for region in sidecar.read(face.photo)}
         np.testing.assert_allclose(found["Ada"], face.box, atol=0.6)
@@ -114,13 +114,13 @@ def test_one_broken_sidecar_stops_nothing(album):
     assert (taken.named, len(taken.failed)) == (((1, "Ada"),), 1)
 
 
-def test_forgetting_takes_the_name_out_of_our_sidecars(album):
+def test_forgetting_takes_the_name_out_of_our_sidecars(album, tmp_path):
     name(album, 1, "Wilhelmina")
     name(album, 2, "Grace")
     write_names(album, tags=True)
     removed = forget(album, "Wilhelmina").removed
     assert removed["regions"] >= 6
-    left = b"".join(p.read_bytes() for p in album.path.parent.glob("*.xmp"))
+    left = b"".join(p.read_bytes() for p in tmp_path.glob("*.xmp"))
     assert b"Wilhelmina" not in left
     assert b"Grace" in left
     assert people(album)[0].id != 1

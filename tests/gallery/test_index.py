@@ -18,6 +18,12 @@ def plain(vectors, probe, k):
 
 
 @pytest.fixture
+def place(tmp_path):
+    """Only files have an index file."""
+    return tmp_path / "album.db"
+
+
+@pytest.fixture
 def small(monkeypatch):
     """Galleries of more than 20 faces have a file, of more than 100 are searched by cells."""
     monkeypatch.setattr(index, "SMALL", 20)

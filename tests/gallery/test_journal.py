@@ -25,6 +25,7 @@ from fusiform.gallery import (
     undo,
 )
 from fusiform.gallery.acts import Forgotten, Merged, Named, Split
+from fusiform.gallery.persons import pins_of
 
 NAMES = ("Ada", "Grace", "Emmy", "Sophie")
 
@@ -198,6 +199,8 @@ class Decisions(RuleBasedStateMachine):
         self.pins, self.names, self.hidden, self.dismissed, tables, groupings = state
         if groupings == self.groupings:
             assert self.tables() == tables
+        else:  # faces whose person grouping had done away with are nobody's now
+            self.group(0.5)
 
     @rule(pick=st.integers(0, 50))
     def erase(self, pick: int) -> None:
@@ -227,6 +230,7 @@ class Decisions(RuleBasedStateMachine):
         assert {p.id for p in everybody} - {p.id for p in people(self.store)} <= self.hidden
         assert {p.id: p.name for p in everybody if p.name} == self.names
         member = {face.id: p.id for p in everybody for face in p.faces}
+        assert pins_of(self.store) == self.pins
         assert self.pins.items() <= member.items()
         assert set(member) == set(range(1, self.added + 1)) - self.gone - self.dismissed
 

@@ -94,7 +94,7 @@ def test_dates_bound_the_answer(album, first, last):
 
 
 def test_more_photos_than_one_question_holds(album, monkeypatch):
-    monkeypatch.setattr("fusiform.gallery.photo_search._PART", 7)
+    monkeypatch.setattr("fusiform.gallery.store._PART", 7)
     assert len(photos(album, "0+ people")) == 30
 
 

@@ -11,6 +11,12 @@ from fusiform.core.errors import GalleryDamaged
 from fusiform.gallery import Store, schema
 
 
+@pytest.fixture
+def place(tmp_path):
+    """Only files have these settings and steps."""
+    return tmp_path / "album.db"
+
+
 def test_settings_hold(store):
     def setting(name):
         return store.read(f"PRAGMA {name}")[0][0]
@@ -55,8 +61,7 @@ def test_a_step_that_fails_leaves_the_file_as_it_was(monkeypatch, store):
 
 
 def test_a_newer_gallery_is_refused(store):
-    with store.alone() as db:
-        db.execute("PRAGMA user_version = 99")
+    store.read("PRAGMA user_version = 99")
     store.close()
     with pytest.raises(GalleryDamaged, match=r"newer fusiform \(schema 99.*upgrade"):
         Store(store.path)

@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,7 @@ from fusiform.core.errors import (
     ModelsDiffer,
 )
 from fusiform.core.faces import Dropped, Faces
-from fusiform.gallery import Skipped, Store
-from fusiform.gallery import store as store_module
+from fusiform.gallery import Skipped, Store, sqlite_file
 
 
 def test_a_photo_comes_back(store, crowd, photo, faces):
@@ -144,11 +144,10 @@ def test_a_failure_inside_a_transaction_leaves_nothing(store, photo, faces, crow
 # Faults
 
 
-def test_a_full_disk_is_named_and_what_was_stored_stays(store, crowd, photo, faces):
+def test_a_full_disk_is_named_and_what_was_stored_stays(only_files, store, crowd, photo, faces):
     vectors, _ = crowd(600, 3, d=128)
-    with store.alone() as db:
-        pages = db.execute("PRAGMA page_count").fetchone()[0]
-        db.execute(f"PRAGMA max_page_count = {pages + 4}")
+    pages = store.read("PRAGMA page_count")[0][0]
+    store.read(f"PRAGMA max_page_count = {pages + 4}")
 
     def add_all() -> None:
         for i in range(200):
@@ -160,8 +159,7 @@ def test_a_full_disk_is_named_and_what_was_stored_stays(store, crowd, photo, fac
     assert 0 < stored < 199
     assert store.counts()["faces"] == 3 * stored
     store.check()
-    with store.alone() as db:
-        db.execute("PRAGMA max_page_count = 100000")
+    store.read("PRAGMA max_page_count = 100000")
     store.add_photo(photo(stored), faces(vectors[:3]))
 
 
@@ -204,7 +202,7 @@ def test_a_file_where_the_folder_should_be(tmp_path):
         Store(tmp_path)
 
 
-def test_a_locked_file_is_named(store, photo):
+def test_a_locked_file_is_named(only_files, store, photo):
     with Store(store.path, patience=0) as second:
         other = sqlite3.connect(store.path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
@@ -217,7 +215,7 @@ def test_a_locked_file_is_named(store, photo):
 
 @pytest.mark.parametrize("patience", [5, 0])
 def test_a_file_that_is_busy_while_opening_is_tried_again(tmp_path, monkeypatch, patience):
-    real, tries = store_module.migrate, []
+    real, tries = sqlite_file.migrate, []
 
     def migrate(db: sqlite3.Connection, path: Path) -> None:
         tries.append(path)
@@ -227,7 +225,7 @@ def test_a_file_that_is_busy_while_opening_is_tried_again(tmp_path, monkeypatch,
             raise error
         real(db, path)
 
-    monkeypatch.setattr(store_module, "migrate", migrate)
+    monkeypatch.setattr(sqlite_file, "migrate", migrate)
     if patience:
         Store(tmp_path / "album.db", patience=patience).close()
     else:
@@ -236,7 +234,7 @@ def test_a_file_that_is_busy_while_opening_is_tried_again(tmp_path, monkeypatch,
     assert len(tries) == (4 if patience else 1)
 
 
-def test_errors_of_our_own_making_are_not_dressed_up(store):
+def test_errors_of_our_own_making_are_not_dressed_up(only_files, store):
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
         store.read("SELECT * FROM wherever")
     with pytest.raises(sqlite3.IntegrityError), store.write() as db:
@@ -246,23 +244,28 @@ def test_errors_of_our_own_making_are_not_dressed_up(store):
 # Many at once
 
 
-def test_only_one_may_index(store):
-    with Store(store.path) as second:
-        with store.lock_for_indexing():
+@pytest.mark.parametrize("alone", [True, False])
+def test_only_one_may_index(store, place, alone):
+    """On a server many may, as long as nobody wants to be alone."""
+    with Store(place) as second:
+        with store.lock_for_indexing(alone=alone):
             words = f"being indexed by process {os.getpid()};"
-            with pytest.raises(GalleryBusy, match=words), second.lock_for_indexing():
+            with pytest.raises(GalleryBusy, match=words), second.lock_for_indexing(alone=True):
                 pass
-            with pytest.raises(GalleryBusy), second.lock_for_indexing(wait=0.05):
+            with pytest.raises(GalleryBusy), second.lock_for_indexing(wait=0.05, alone=True):
+                pass
+            free = not alone and store.db.file is None
+            with nullcontext() if free else pytest.raises(GalleryBusy), second.lock_for_indexing():
                 pass
         with second.lock_for_indexing():
             pass
 
 
-def test_two_writers_lose_nothing(store, crowd, photo, faces):
+def test_two_writers_lose_nothing(store, place, crowd, photo, faces):
     vectors, _ = crowd(120, 3)
 
     def add(half: int) -> None:
-        with Store(store.path) as own:
+        with Store(place) as own:
             for i in range(half, 120, 2):
                 own.add_photo(photo(i), faces(vectors[i : i + 1]))
 
@@ -273,12 +276,12 @@ def test_two_writers_lose_nothing(store, crowd, photo, faces):
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_eight_readers_see_whole_photos_while_one_writes(store, crowd, photo, faces, shared):
+def test_eight_readers_see_whole_photos_while_one_writes(store, place, crowd, photo, faces, shared):
     vectors, _ = crowd(300, 3)
     done = threading.Event()
 
     def read(_: int) -> bool:
-        own = store if shared else Store(store.path)
+        own = store if shared else Store(place)
         counts = []
         while not done.is_set() or not counts:
             counts.append(len(own.vectors()[0]))
