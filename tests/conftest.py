@@ -123,12 +123,12 @@ def gallery(folder: Path, tmp_path: Path) -> Iterator[Any]:
 @pytest.fixture
 def yunet(public_models: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """YuNet's weights are on this machine, for the length of one test."""
-    from fusiform import api
+    from fusiform import verbs
 
     monkeypatch.setenv("FUSIFORM_MODELS", str(public_models))
-    api._detector.cache_clear()
+    verbs._detector.cache_clear()
     yield
-    api._detector.cache_clear()
+    verbs._detector.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 import fusiform
-from fusiform import Gallery, api
+from fusiform import Gallery, api, verbs
 from fusiform.core.errors import (
     ChoiceError,
     ModelMissing,
@@ -110,7 +110,7 @@ def test_auto_keeps_a_gallerys_models_when_better_ones_appear(gallery, folder, t
     with Gallery(tmp_path / "newer.db") as newer:
         assert newer.index(folder).detector == "yunet-s"
         assert len(newer.people()) == 2
-    api._detector.cache_clear()
+    verbs._detector.cache_clear()
     with Gallery(tmp_path / "newer.db") as again:
         assert again.models.detector.name == "yunet-s"
 
@@ -146,7 +146,7 @@ def test_a_users_own_network_is_found_again(folder, tmp_path, own_embedder, monk
         assert again.models.embedder.name == "own"
         assert again.find(GRACE, at_least=0.99)[0].matches
         assert again.index(folder, limit=0.9).unchanged == 4
-    api._embedder.cache_clear()
+    verbs._embedder.cache_clear()
     own_embedder.unlink()
     with Gallery(path) as lost, pytest.raises(ModelMissing, match=r"own\.onnx: no such file"):
         lost.index(folder)
