@@ -24,6 +24,7 @@ from fusiform.core.errors import ChoiceError, FusiformError, ModelUnsupported
 from fusiform.core.faces import Face
 from fusiform.core.pictures import Source, open_picture, picture_paths
 from fusiform.gallery import (
+    Changes,
     Entry,
     Erasure,
     Kept,
@@ -32,14 +33,18 @@ from fusiform.gallery import (
     PhotoRow,
     Question,
     Reason,
+    Sealing,
+    Secret,
     Span,
     Store,
 )
+from fusiform.hub.card import Card
 from fusiform.hub.files import home
 from fusiform.indexing import KnownPhotos, Progress, Report, Run
 from fusiform.measure.own_calibration import OwnCalibration
 from fusiform.pipeline import Limits, Models, analyse, analyse_one
 from fusiform.recognise.compare import DEFAULT_FMR, probability
+from fusiform.reembedding import Embedded, embed_again
 from fusiform.verbs import describe as describe
 from fusiform.verbs import detect as detect
 from fusiform.verbs import detector_name as detector_name
@@ -68,7 +73,9 @@ class Gallery:
     Opens or makes `path`, a file or a `postgresql://` URL (default: `default_gallery()`). "auto"
     takes the models the gallery was made with, else the best ones here; other models than recorded
     raise ModelsDiffer at `index`.
-    Raises GalleryDamaged, GalleryUnwritable, GalleryBusy. Use as a context manager or `close`.
+    `secret` gives the key of a sealed gallery, by default from the environment (see `seal`).
+    Raises GalleryDamaged, GalleryUnwritable, GalleryBusy, WrongKey. Use as a context manager or
+    `close`.
     """
 
     def __init__(
@@ -78,8 +85,9 @@ class Gallery:
         detector: str = "auto",
         embedder: str = "auto",
         create: bool = True,
+        secret: Callable[[], Secret] | None = None,
     ) -> None:
-        self.store = Store(path or default_gallery(), create=create)
+        self.store = Store(path or default_gallery(), create=create, secret=secret)
         recorded = self.store.models()
         if recorded:
             detector = recorded[0] if detector == "auto" else detector
@@ -113,14 +121,17 @@ class Gallery:
         limit: float | None = None,
         wait: float = 0.0,
         workers: int | None = None,
+        crops: bool | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Report:
         """Takes every new picture of files and folders in, then groups the people anew.
 
         Each photo is one transaction: stop it whenever you like and call it again to go on.
         Known content is never looked at twice; moved and copied files are recognised.
-        `limit` replaces the card's average similarity for grouping; `wait` is how many seconds to
-        wait for another process that is indexing, after which GalleryBusy is raised.
+        `crops`: keep a small crop of every face (7 kB), so that another model can embed it again;
+        remembered, at first True. `limit` replaces the card's average similarity for grouping;
+        `wait` is how many seconds to wait for another process that is indexing, after which
+        GalleryBusy is raised.
         """
         started = time.perf_counter()
         run = Run(self.store, progress)
@@ -130,7 +141,7 @@ class Gallery:
             self._record_models()
             known = KnownPhotos(self.store)
             sources = run.new_files(picture_paths(roots, on_error=run.unreadable))
-            limits = Limits(small_faces=small_faces)
+            limits = Limits(small_faces=small_faces, crops=self._keeps_crops(crops))
             found = analyse(sources, self.models, limits=limits, known=known, workers=workers)
             with closing(found):
                 for result in found:
@@ -141,6 +152,11 @@ class Gallery:
             elif run.to_group():
                 rooms.absorb(self.store, self._grouping(limit))
         return run.report(self.models, len(self.people()), time.perf_counter() - started)
+
+    def _keeps_crops(self, wanted: bool | None) -> bool:
+        if wanted is not None:
+            self.store.note("crops", "on" if wanted else "off")
+        return self.store.noted("crops") != "off"
 
     def _record_models(self) -> None:
         used, card = self.models, self.models.embedder.card
@@ -153,17 +169,51 @@ class Gallery:
         """Groups all faces anew, with `reset` under new numbers too; what was decided stays."""
         rooms.regroup(self.store, self._grouping(limit), reset=reset)
 
-    def _grouping(self, limit: float | None) -> float:
-        card = self.models.embedder.card
-        limit = card.grouping if limit is None else limit
+    def _grouping(self, limit: float | None, card: Card | None = None) -> float:
+        """The mean similarity from which faces are grouped: `limit`, else the card's. Where the
+        card states none, the limit given last is remembered."""
+        card = card or self.models.embedder.card
+        key = f"limit {card.sha256}"
         if limit is None:
-            raise ModelUnsupported(
-                f"{card.name}: its card states no similarity for grouping; "
-                "give one (limit=0.5, or --limit 0.5)"
-            )
-        if not -1 < limit <= 1:
+            kept = self.store.noted(key) if card.grouping is None else None
+            limit = float(kept) if kept else grouping_of(card)
+        elif not -1 < limit <= 1:
             raise ChoiceError("limit", "a similarity in (-1, 1]", limit)
+        elif card.grouping is None:
+            self.store.note(key, str(limit))
         return limit
+
+    def reembed(
+        self,
+        embedder: str,
+        *,
+        limit: float | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> tuple[Embedded, Changes]:
+        """Embeds every face with another model, beside what is there, and says who would change.
+
+        Stop it whenever you like and call it again to go on. Nothing else changes until `switch`.
+        `limit`: the mean similarity from which its faces are grouped, by default the card's.
+        Raises ModelMissing, ModelUnsupported if there is no such limit.
+        """
+        other = models(self._names[0], embedder)
+        card = other.embedder.card
+        limit = self._grouping(limit, card)
+        rooms.register(self.store, lasting(embedder, card.name), card.sha256, card.to_json())
+        done = embed_again(self.store, other, progress)
+        return done, rooms.compare(self.store, card.sha256, limit)
+
+    def switch(self, embedder: str, *, leave_out: bool = False) -> None:
+        """The gallery goes by another model from now on, once every face has its vector (`reembed`)
+        or with `leave_out` without the others; names and decisions stay. It can be switched back.
+        """
+        card = models(self._names[0], embedder).embedder.card
+        rooms.switch(self.store, card.sha256, self._grouping(None, card), leave_out=leave_out)
+        self._names = (self._names[0], lasting(embedder, card.name))
+
+    def drop_vectors(self, embedder: str) -> int:
+        """Deletes another model's vectors; returns how many. Raises GalleryError for its own."""
+        return rooms.drop_vectors(self.store, models(embedder=embedder).embedder.card.sha256)
 
     def people(self, *, hidden: bool = False) -> list[Person]:
         """Everybody, most faces first; `hidden` people too where asked for."""
@@ -246,6 +296,14 @@ class Gallery:
         """Erases a person's faces, vectors and name from the file, and proves it."""
         return rooms.forget(self.store, who)
 
+    def seal(self, secret: Secret) -> Sealing:
+        """Encrypts all templates and crops, those to come too; only `secret` opens them."""
+        return rooms.seal(self.store, secret)
+
+    def unseal(self) -> Sealing:
+        """Decrypts all."""
+        return rooms.unseal(self.store)
+
     def find(self, source: Source, *, count: int = 20, at_least: float = -1.0) -> list[Found]:
         """For every face of a picture, the `count` most similar faces of the gallery.
 
@@ -279,6 +337,16 @@ class Gallery:
                 tiles = [t for face in best if (t := _tile(face.photo, face.box, tile)) is not None]
                 rows.append((f"{title(person)}\n{count_of(len(person.faces), 'face')}", tiles))
         return contact_sheet(rows, tile=tile)
+
+
+def grouping_of(card: Card) -> float:
+    """The mean similarity from which its faces are grouped. Raises ModelUnsupported without one."""
+    if card.grouping is None:
+        raise ModelUnsupported(
+            f"{card.name}: its card states no similarity for grouping; "
+            "give one (limit=0.5, or --limit 0.5)"
+        )
+    return card.grouping
 
 
 def title(person: Person) -> str:

@@ -120,7 +120,7 @@ class Run:
         photo = Photo(
             result.sha256, result.source, size, mtime, result.width, result.height, result.taken_at
         )
-        self.store.add_photo(photo, result.faces, result.dropped)
+        self.store.add_photo(photo, result.faces, result.dropped, result.crops)
         self.photos += 1
         self.faces += len(result.faces)
         self.drops += [(result.source, drop) for drop in result.dropped]

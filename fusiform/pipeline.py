@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Container, Generator, Iterable, Iterator
+from collections.abc import Callable, Container, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -17,6 +17,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fusiform.core.crop import Crop
 from fusiform.core.errors import (
     ChoiceError,
     FusiformError,
@@ -24,11 +25,12 @@ from fusiform.core.errors import (
     PictureError,
     PictureTooLarge,
 )
-from fusiform.core.faces import Dropped, Faces
+from fusiform.core.faces import Dropped, Faces, Floats
 from fusiform.core.pictures import Picture, Source, open_picture, read_bytes
 from fusiform.detection.align import align, magnification
 from fusiform.detection.boxes import Pixels
 from fusiform.detection.five import FivePoints
+from fusiform.detection.kept import kept_crops
 from fusiform.detection.load import Detector
 from fusiform.detection.load import load as detector_of
 from fusiform.detection.tiles import tiled
@@ -69,20 +71,23 @@ class Models:
 
 @dataclass(frozen=True)
 class Limits:
-    """Which finds are kept. `eye_distance` in pixels of the full picture."""
+    """Which finds are kept, and whether with `crops`. `eye_distance` in pixels of the full
+    picture."""
 
     score: float | None = None
     eye_distance: float = 6.0
     sharpness: float = 0.12
     small_faces: bool = False
+    crops: bool = False
 
 
 @dataclass(frozen=True)
 class Analysed:
     """What the pipeline says of one source.
 
-    `faces` carries embeddings and quality. `error` is set where the picture could not be read;
-    `known` where its `sha256` was known already and nothing was looked at.
+    `faces` carries embeddings and quality; `crops` are one a face, to be kept. `error` is set where
+    the picture could not be read; `known` where its `sha256` was known already and nothing was
+    looked at.
     """
 
     source: str
@@ -93,6 +98,7 @@ class Analysed:
     faces: Faces = NO_FACES
     quality: Quality | None = None
     dropped: tuple[Dropped, ...] = ()
+    crops: tuple[Crop, ...] = ()
     error: FusiformError | None = None
     known: bool = False
 
@@ -252,7 +258,8 @@ def _look(content: Source, blank: Analysed, models: Models, limits: Limits) -> _
     picture = open_picture(content, at_least=longest)
     minimum = detector.card.minimum_score if limits.score is None else limits.score
     faces = _detect(picture.pixels, detector, minimum * NEARLY, limits.small_faces)
-    crops = _crops(content, picture, faces, models)
+    sharp, points = _sharp(content, picture, faces, models)
+    crops = _crops(sharp, points, models)
     faces = _in_full(picture, faces)
     quality = assess(crops, faces.points, faces.scores, minimum)
     reasons = _reasons(faces, quality, minimum, limits)
@@ -270,6 +277,7 @@ def _look(content: Source, blank: Analysed, models: Models, limits: Limits) -> _
         faces=replace(faces[keep], quality=quality.overall[keep]),
         quality=quality[keep],
         dropped=dropped,
+        crops=kept_crops(sharp, points[keep]) if limits.crops else (),
     )
     return _Found(result, crops[keep])
 
@@ -285,14 +293,23 @@ def _in_full(picture: Picture, faces: Faces) -> Faces:
     return replace(faces, boxes=boxes, points=points)
 
 
-def _crops(content: Source, picture: Picture, faces: Faces, models: Models) -> Pixels:
-    """Aligned crops, from the full picture where the reduced one is too coarse for a face."""
-    points, card = faces.points, models.embedder.card
-    if picture.scale < 1 and len(faces) and magnification(points, card.template).max() > ENLARGED:
+def _sharp(
+    content: Source, picture: Picture, faces: Faces, models: Models
+) -> tuple[Pixels, Floats]:
+    """The pixels to cut from, with the points in them: those of the full picture where the reduced
+    one is too coarse for a face."""
+    points, template = faces.points, models.embedder.card.template
+    if picture.scale < 1 and len(faces) and magnification(points, template).max() > ENLARGED:
         points, picture = picture.to_full(points), open_picture(content)
+    return picture.pixels, points
+
+
+def _crops(pixels: Pixels, points: Floats, models: Models) -> Pixels:
+    """Aligned crops as the embedder wants them."""
+    card = models.embedder.card
     if card.landmarks == "dlib-points" and models.detector.card.family != "dlib-hog":
-        points = five_points().refine(picture.pixels, points)
-    return align(picture.pixels, points, card.template)
+        points = five_points().refine(pixels, points)
+    return align(pixels, points, card.template)
 
 
 def _reasons(faces: Faces, quality: Quality, minimum: float, limits: Limits) -> list[str]:
@@ -321,6 +338,15 @@ def _embed(batch: list[_Found], models: Models) -> list[Analysed]:
         faces = replace(found.result.faces, embeddings=part)
         results.append(replace(found.result, faces=faces))
     return results
+
+
+def embed_crops(crops: Sequence[Crop], models: Models) -> Floats:
+    """Embeddings (n, d) of unit length of faces that were cut out to be kept, or of whole pictures
+    with the five points of one face in them."""
+    if not crops:
+        return np.zeros((0, models.embedder.card.dim), np.float32)
+    cut = [_crops(crop.pixels(), crop.points[None], models) for crop in crops]
+    return models.embedder(np.concatenate(cut))
 
 
 def analyse_one(

@@ -14,9 +14,10 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 import fusiform
-from fusiform import Gallery, api, verbs
+from fusiform import Gallery, api, pipeline, verbs
 from fusiform.core.errors import (
     ChoiceError,
+    GalleryError,
     ModelMissing,
     ModelsDiffer,
     ModelUnsupported,
@@ -145,7 +146,7 @@ def test_a_users_own_network_is_found_again(folder, tmp_path, own_embedder, monk
     with Gallery(path) as again:
         assert again.models.embedder.name == "own"
         assert again.find(GRACE, at_least=0.99)[0].matches
-        assert again.index(folder, limit=0.9).unchanged == 4
+        assert again.index(folder).unchanged == 4  # the limit is remembered
     verbs._embedder.cache_clear()
     own_embedder.unlink()
     with Gallery(path) as lost, pytest.raises(ModelMissing, match=r"own\.onnx: no such file"):
@@ -298,3 +299,49 @@ def test_the_default_gallery(tmp_path, monkeypatch, home):
     monkeypatch.setenv("FUSIFORM_GALLERY", str(tmp_path / "mine.db"))
     with Gallery() as gallery:
         assert gallery.store.path == tmp_path / "mine.db"
+
+
+# Another model
+
+
+def test_faces_are_embedded_again_without_their_photos(folder, tmp_path, own_embedder):
+    with Gallery(tmp_path / "album.db") as gallery:
+        gallery.index(folder)
+        faces = gallery.store.counts()["faces"]
+        gallery.name(1, "Ada")
+        for photo in folder.iterdir():
+            photo.unlink()
+        done, changes = gallery.reembed(str(own_embedder), limit=0.9)
+        assert (done.faces, done.lost, changes.faces) == (faces, (), faces)
+        assert gallery.reembed(str(own_embedder))[0].faces == 0
+        gallery.switch(str(own_embedder))
+        assert gallery.models.embedder.name == "own"
+    with Gallery(tmp_path / "album.db") as again:
+        assert again.models.embedder.name == "own"
+        assert again.person("Ada").faces
+        again.switch("dlib-resnet")
+        assert again.drop_vectors(str(own_embedder)) == faces
+
+
+def test_crops_give_the_embeddings_of_the_photos(folder, tmp_path):
+    with Gallery(tmp_path / "album.db") as gallery:
+        gallery.index(folder)
+        ids, vectors, _ = gallery.store.vectors()
+        crops = gallery.store.crops_of(ids.tolist())
+        again = pipeline.embed_crops([crops[face] for face in ids.tolist()], gallery.models)
+        assert (again * vectors).sum(axis=1).min() > 0.995
+
+
+def test_photos_stand_in_for_crops_that_are_not_kept(folder, tmp_path, own_embedder):
+    with Gallery(tmp_path / "album.db") as gallery:
+        gallery.index(folder, crops=False)
+        assert not gallery.store.read("SELECT 1 FROM crops")
+        first = min(path.name for path in folder.iterdir())
+        (folder / first).write_bytes(b"something else")
+        done, _ = gallery.reembed(str(own_embedder), limit=0.9)
+        (faces,) = gallery.store.read("SELECT count(*) FROM faces")[0]
+        assert done.faces + len(done.lost) == faces
+        assert len(done.lost) >= 1
+        with pytest.raises(GalleryError, match="no vectors of that model yet"):
+            gallery.switch(str(own_embedder))
+        gallery.switch(str(own_embedder), leave_out=True)

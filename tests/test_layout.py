@@ -21,6 +21,7 @@ LONGEST_FILE = 400
 FLOOR = {"core"}
 SHARED = FLOOR | {"measure", "hub"}
 MODELS = {"detection", "recognise", "analyse", "trust"}
+RUNNING = {"pipeline", "gallery", "indexing", "reembedding", "verbs"}
 MAY_IMPORT = {
     "fusiform": {"core", "api"},
     "core": set(),
@@ -30,9 +31,12 @@ MAY_IMPORT = {
     "gallery": FLOOR | {"measure"},
     "pipeline": MODELS | FLOOR | {"hub"},
     "indexing": FLOOR | {"pipeline", "gallery"},
+    "reembedding": MODELS | FLOOR | {"pipeline", "gallery"},
     "verbs": MODELS | SHARED | {"pipeline"},
-    "api": MODELS | SHARED | {"pipeline", "gallery", "indexing", "verbs"},
-    "app": MODELS | SHARED | {"pipeline", "gallery", "indexing", "verbs", "api", "fusiform"},
+    "api": MODELS | SHARED | RUNNING,
+    "app": MODELS
+    | SHARED
+    | {"pipeline", "gallery", "indexing", "reembedding", "verbs", "api", "fusiform"},
     "lab": FLOOR,
     "lab.geometry": FLOOR,
     "lab.world": FLOOR | {"lab.geometry"},

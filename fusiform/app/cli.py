@@ -23,6 +23,7 @@ from fusiform.app import (
     gallery_commands,
     model_commands,
     picture_commands,
+    seal_commands,
     world_commands,
 )
 from fusiform.app.terminal import Command, Group, say
@@ -48,6 +49,7 @@ for part in (
     exchange_commands,
     picture_commands,
     model_commands,
+    seal_commands,
     bench_commands,
     world_commands,
 ):

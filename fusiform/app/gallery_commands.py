@@ -60,6 +60,14 @@ def index(
     workers: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Threads, by default one a core.")
     ] = None,
+    crops: Annotated[
+        bool | None,
+        typer.Option(
+            "--crops/--no-crops",
+            help="Keep a small crop of every face (7 kB), so that another model can embed it again "
+            "(`reembed`). Remembered; at first they are kept.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Take every new picture of files and folders into the gallery, and group the people.
@@ -81,6 +89,7 @@ def index(
                 limit=limit,
                 wait=wait,
                 workers=workers,
+                crops=crops,
                 progress=bar,
             )
     for error in report.errors[:SHOWN_ERRORS]:

@@ -1,4 +1,4 @@
-"""Commands about the machine: models, pull, doctor."""
+"""Commands about models and the machine: models, pull, reembed, doctor."""
 
 from __future__ import annotations
 
@@ -10,11 +10,24 @@ import typer
 from fusiform.api import count_of, default_gallery
 from fusiform.app import schema
 from fusiform.app.doctor import examine
-from fusiform.app.terminal import GalleryOption, JsonOption, say, show, show_json, show_table
+from fusiform.app.terminal import (
+    GalleryOption,
+    JsonOption,
+    open_gallery,
+    say,
+    show,
+    show_json,
+    show_table,
+)
+from fusiform.app.world_output import bar
+from fusiform.core.errors import ChoiceError
+from fusiform.gallery import Changes
 from fusiform.hub.fetch import pull as fetch
 from fusiform.hub.store import available
+from fusiform.reembedding import Embedded
 
 app = typer.Typer()
+SHOWN = 20
 MARKS = {"good": "✓", "note": "·", "bad": "✗"}
 
 
@@ -80,3 +93,77 @@ def doctor(gallery: GalleryOption = None, as_json: JsonOption = False) -> None:
             show(f"{MARKS[finding.level]} {finding.check}: {finding.says}")
         say("all well" if not bad else f"{count_of(len(bad), 'problem')} found")
     raise typer.Exit(int(bool(bad)))
+
+
+@app.command()
+def reembed(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A name, or the path of a model.")],
+    gallery: GalleryOption = None,
+    switch: Annotated[
+        bool, typer.Option("--switch", help="The gallery goes by it from now on.")
+    ] = False,
+    leave_out: Annotated[
+        bool,
+        typer.Option("--leave-out", help="Switch though some faces have neither crop nor photo."),
+    ] = False,
+    limit: Annotated[
+        float | None,
+        typer.Option(
+            metavar="COSINE", help="Average similarity for grouping, by default the card's."
+        ),
+    ] = None,
+    drop: Annotated[
+        bool,
+        typer.Option("--drop", help="Delete its vectors; not those the gallery goes by."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Embed every face again with another model, beside what is there, and say who would change.
+
+    Works from the crops that are kept, so the photos need not be at hand. Stop it and run it
+    again to go on. With `--switch` the gallery goes by the new model: names and decisions stay,
+    people are grouped anew; the old vectors stay as well, and you can switch back.
+
+    Examples:
+
+        fusiform reembed better.onnx
+
+        fusiform reembed better.onnx --switch
+
+        fusiform reembed dlib-resnet --drop
+    """
+    if drop and (switch or leave_out or limit):
+        raise ChoiceError("--drop", "given without --switch, --leave-out and --limit", True)
+    with open_gallery(gallery) as g:
+        if drop:
+            count = g.drop_vectors(model)
+            show_json({"dropped": count}) if as_json else show(f"{count:,} vectors deleted")
+            return
+        with bar("embedding") as told:
+            done, changes = g.reembed(model, limit=limit, progress=told)
+        if switch:
+            g.switch(model, leave_out=leave_out)
+    if as_json:
+        show_json(schema.changes(done, changes, switch))
+    else:
+        _show_changes(done, changes, switch)
+
+
+def _show_changes(done: Embedded, changes: Changes, switched: bool) -> None:
+    share = 100 * changes.stay / max(1, changes.faces)
+    show(f"{count_of(done.faces, 'face')} embedded; {share:.1f} % of {changes.faces:,} stay")
+    if done.lost:
+        lost = count_of(len(done.lost), "face")
+        say(f"{lost} have neither crop nor photo, such as {done.lost[0]}")
+    if changes.moves:
+        rows = [
+            (move.faces, _called(move.before, move.names[0]), _called(move.now, move.names[1]))
+            for move in changes.moves[:SHOWN]
+        ]
+        show_table(["faces#", "are", "would be" if not switched else "are now"], rows)
+    if not switched:
+        say("nothing has changed yet; --switch makes the gallery go by this model")
+
+
+def _called(number: int | None, name: str | None) -> str:
+    return name or ("somebody new" if number is None else f"Person {number}")

@@ -14,11 +14,22 @@ from numpy.typing import NDArray
 from fusiform.api import Found
 from fusiform.core.errors import PictureError
 from fusiform.core.faces import Face, Faces
-from fusiform.gallery import Entry, Erasure, FaceRow, Match, Person, PhotoRow, Question, Reason
+from fusiform.gallery import (
+    Changes,
+    Entry,
+    Erasure,
+    FaceRow,
+    Match,
+    Person,
+    PhotoRow,
+    Question,
+    Reason,
+)
 from fusiform.hub.card import Card
 from fusiform.indexing import Report
 from fusiform.recognise.description import Description
 from fusiform.recognise.verification import Verification
+from fusiform.reembedding import Embedded
 
 Json = dict[str, Any]
 
@@ -192,6 +203,26 @@ def model(card: Card, state: str) -> Json:
         "thresholds": [
             {"fmr": t.fmr, "similarity": t.similarity, "low": t.low, "high": t.high}
             for t in card.thresholds
+        ],
+    }
+
+
+def changes(done: Embedded, found: Changes, switched: bool) -> Json:
+    return {
+        "embedded": done.faces,
+        "lost": list(done.lost),
+        "switched": switched,
+        "faces": found.faces,
+        "stay": found.stay,
+        "moves": [
+            {
+                "faces": move.faces,
+                "before": move.before,
+                "before_name": move.names[0],
+                "now": move.now,
+                "now_name": move.names[1],
+            }
+            for move in found.moves
         ],
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from fusiform import api
 from fusiform.app import schema
+from fusiform.gallery.cipher import Secret, secret_from
 from fusiform.indexing import Progress as Done
 
 GalleryOption = Annotated[
@@ -131,7 +133,16 @@ def open_gallery(
     path: str | None, *, detector: str = "auto", embedder: str = "auto", create: bool = False
 ) -> api.Gallery:
     """The gallery at `path`, else the default one."""
-    return api.Gallery(path, detector=detector, embedder=embedder, create=create)
+    return api.Gallery(path, detector=detector, embedder=embedder, create=create, secret=key)
+
+
+def key() -> Secret:
+    """What opens a sealed gallery: named by the environment, or typed."""
+    return secret_from(os.environ, _asked if sys.stdin.isatty() else None)
+
+
+def _asked() -> str:
+    return str(typer.prompt("Passphrase", hide_input=True, err=True))
 
 
 @contextmanager

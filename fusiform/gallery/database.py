@@ -74,6 +74,9 @@ class Database(Protocol):
     def vector(self, packed: bytes, /) -> object:
         """A vector as a value for a statement."""
 
+    def make_room(self, db: Connection, sealed: bool) -> None:
+        """Makes the empty column of vectors fit for plain or sealed ones, inside a transaction."""
+
     def nearest(self, model: int, probe: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
         """(face, similarity) of the faces most similar to `probe` by its own index, best first."""
 

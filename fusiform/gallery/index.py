@@ -135,28 +135,35 @@ def open_index(store: Store) -> Index | OnServer:
     if store.db.indexed:
         return OnServer(store)
     model = (store.models() or ("", "", ""))[2]
-    index = _read(path_of(store), model) if store.db.file else None
+    filed = store.db.file and not store.values.seal  # what is sealed goes to no file
+    index = _read(path_of(store), model) if filed else None
     if index is not None:
         last = int(index.ids.max(initial=-1))
         index.add(*store.vectors(after=last)[:2])
         if len(index.tail_ids) <= max(SMALL, TAIL * len(index)):
             return index
     ids, vectors, _ = store.vectors()
-    index = make_index(ids, vectors)
-    if len(ids) >= SMALL and store.db.file:
+    index = make_index(ids, vectors) if filed else scanned(ids, vectors)
+    if len(ids) >= SMALL and filed:
         _write(path_of(store), index, model)
     return index
 
 
 def make_index(ids: Ints, vectors: Floats) -> Index:
     """An index of unit `vectors` (n, d) with the numbers `ids` (n,), in memory."""
+    if len(ids) <= SCANNED:
+        return scanned(ids, vectors)
     none = (np.zeros(0, np.int64), vectors[:0], np.zeros(0, np.int64))
-    if len(ids) <= SCANNED:  # one cell: all are looked at anyway
-        cells = Cells(vectors.mean(axis=0, keepdims=True) if len(ids) else vectors[:0])
-        return Index(cells, np.array([0, len(ids)]), ids, vectors, *none)
     cells = learn(vectors, count_for(len(ids)))
     filed = Filed.by(cells.nearest(vectors)[:, 0], len(cells.centres))
     return Index(cells, filed.starts, ids[filed.rows], vectors[filed.rows], *none)
+
+
+def scanned(ids: Ints, vectors: Floats) -> Index:
+    """An index of one cell: all are looked at."""
+    none = (np.zeros(0, np.int64), vectors[:0], np.zeros(0, np.int64))
+    cells = Cells(vectors.mean(axis=0, keepdims=True) if len(ids) else vectors[:0])
+    return Index(cells, np.array([0, len(ids)]), ids, vectors, *none)
 
 
 def erase(store: Store, ids: Ints) -> None:

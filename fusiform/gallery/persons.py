@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -34,25 +35,46 @@ def regroup(
     meanwhile is lost. Raises GalleryBusy, GalleryUnwritable.
     """
     with store.write() as db:
-        ids, vectors, quality = store.vectors()
-        pins = pins_of(store)
-        labels = group(
-            vectors,
-            threshold,
-            quality=quality,
-            pins=np.array([pins.get(face, -1) for face in ids.tolist()], dtype=np.int64),
-            photos=_photos_of(store, ids.tolist()),
-            minimum_quality=minimum_quality,
-        )
-        label_of = dict(zip(ids.tolist(), labels.tolist(), strict=True))
-        before = {} if reset else dict(store.read("SELECT face_id, person_id FROM members"))
-        person_of = known_people(label_of, pins, before)
+        proposed = propose(store, threshold, minimum_quality, reset)
+        label_of, person_of = proposed.label_of, proposed.person_of
         for label in sorted(set(label_of.values()) - set(person_of)):
             person_of[label] = new_person(db)
         place(db, {face: person_of[label] for face, label in label_of.items()})
         db.execute(
             "DELETE FROM people WHERE name IS NULL AND id NOT IN (SELECT person_id FROM members)"
         )
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A grouping that is not written down: `label_of` face -> group, `person_of` group -> person,
+    for the groups that are somebody already."""
+
+    label_of: dict[int, int]
+    person_of: dict[int, int]
+
+
+def propose(
+    store: Store,
+    threshold: float,
+    minimum_quality: float = MINIMUM_QUALITY,
+    reset: bool = False,
+    embedder_hash: str | None = None,
+) -> Proposal:
+    """What `regroup` would write, by the vectors of any embedder (default: the gallery's own)."""
+    ids, vectors, quality = store.vectors(embedder_hash)
+    pins = pins_of(store)
+    labels = group(
+        vectors,
+        threshold,
+        quality=quality,
+        pins=np.array([pins.get(face, -1) for face in ids.tolist()], dtype=np.int64),
+        photos=_photos_of(store, ids.tolist()),
+        minimum_quality=minimum_quality,
+    )
+    label_of = dict(zip(ids.tolist(), labels.tolist(), strict=True))
+    before = {} if reset else dict(store.read("SELECT face_id, person_id FROM members"))
+    return Proposal(label_of, known_people(label_of, pins, before))
 
 
 def _photos_of(store: Store, ids: list[int]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -149,6 +149,15 @@ class PostgresSchema:
         """A halfvec, or bytes where the gallery is sealed."""
         return _half_type()(packed) if self.indexed else packed
 
+    def make_room(self, db: Connection, sealed: bool) -> None:
+        """halfvec, or bytea for what the server shall not read."""
+        sql = "SELECT indexname FROM pg_indexes WHERE schemaname = ? AND indexname LIKE 'near_%'"
+        for (index,) in db.execute(sql, (self.schema,)).fetchall():
+            db.execute(f'DROP INDEX "{index}"')
+        db.execute("DELETE FROM meta WHERE key LIKE 'near_%'")
+        kind = "bytea USING NULL::bytea" if sealed else "halfvec USING NULL::halfvec"
+        db.execute(f"ALTER TABLE embeddings ALTER COLUMN vector TYPE {kind}")
+
     @property
     def indexed(self) -> bool:
         """Whether the server can read the vectors: not in a sealed gallery."""

@@ -123,7 +123,7 @@ ALTER TABLE new_dropped RENAME TO dropped;
 CREATE INDEX dropped_photo ON dropped(photo_id);
 CREATE TABLE crops(
     face_id INTEGER PRIMARY KEY REFERENCES faces(id) ON DELETE CASCADE,
-    picture BLOB NOT NULL, points BLOB NOT NULL);
+    crop BLOB NOT NULL);
 CREATE TABLE pins(
     face_id INTEGER PRIMARY KEY REFERENCES faces(id) ON DELETE CASCADE,
     person_id INTEGER NOT NULL);

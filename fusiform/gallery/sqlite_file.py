@@ -119,6 +119,9 @@ class SqliteFile:
         """SQLite keeps vectors as bytes."""
         return packed
 
+    def make_room(self, db: Connection, sealed: bool) -> None:
+        """Nothing to do."""
+
     @property
     def indexed(self) -> bool:
         """SQLite has no index of vectors; see `index`."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -12,12 +13,15 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from fusiform.core.crop import Crop
 from fusiform.core.errors import ChoiceError, GalleryBusy, GalleryError, ModelsDiffer
 from fusiform.core.faces import Dropped, Faces
-from fusiform.gallery.database import Connection, Database, now
+from fusiform.gallery.cipher import Seal, Secret, secret_from, unlock
+from fusiform.gallery.database import Connection, now
+from fusiform.gallery.opening import open_database
 from fusiform.gallery.paths import shown_path, stored_path
 from fusiform.gallery.records import FaceRow, Photo, Skipped
-from fusiform.gallery.sqlite_file import SqliteFile
+from fusiform.gallery.values import Values
 
 # A photo can lie under several paths; its faces are shown under the first in order. A face whose
 # photo has no file any more (edited in place) keeps its vector and its person, and is not shown.
@@ -41,13 +45,35 @@ class Store:
     thread; readers never wait for a writer.
     """
 
-    def __init__(self, place: str | Path, *, create: bool = True, patience: float = 10.0) -> None:
+    def __init__(
+        self,
+        place: str | Path,
+        *,
+        create: bool = True,
+        patience: float = 10.0,
+        secret: Callable[[], Secret] | None = None,
+    ) -> None:
         """Opens the gallery at `place`, a path or a `postgresql://` URL, making it if `create`.
 
-        `patience` is how many seconds a call waits for another process that is writing.
-        Raises GalleryError (no such gallery), GalleryDamaged, GalleryUnwritable, GalleryBusy.
+        `patience` is how many seconds a call waits for another process that is writing; `secret`
+        gives the key of a sealed gallery, by default as `secret_from` finds it in the environment.
+        Raises GalleryError (no such gallery, no key), WrongKey, GalleryDamaged, GalleryUnwritable,
+        GalleryBusy.
         """
         self.db = open_database(place, create, patience)
+        try:
+            self.values = Values(self.db, self._unlocked(secret))
+        except BaseException:
+            self.db.close()
+            raise
+
+    def _unlocked(self, secret: Callable[[], Secret] | None) -> Seal | None:
+        record = self.noted(LOCK)
+        if not record:
+            return None
+        return unlock(
+            json.loads(record), secret() if secret else secret_from(os.environ), self.name
+        )
 
     @property
     def name(self) -> str:
@@ -195,11 +221,18 @@ class Store:
         rows = self.read("SELECT id FROM photos WHERE sha256 = ?", (sha256,))
         return rows[0][0] if rows else None
 
-    def add_photo(self, photo: Photo, faces: Faces, dropped: Iterable[Dropped] = ()) -> int:
+    def add_photo(
+        self,
+        photo: Photo,
+        faces: Faces,
+        dropped: Iterable[Dropped] = (),
+        crops: Sequence[Crop] = (),
+    ) -> int:
         """Stores a photo with all its faces in one transaction; returns its number.
 
         `faces.embeddings (n, d)` are kept under the gallery's embedder; a face without `quality`
-        counts with its score. A content that is known already only gains the new path.
+        counts with its score; `crops` are none or one a face. A content that is known already
+        only gains the new path.
         Raises ChoiceError without embeddings, GalleryError before `use_models`.
         """
         if len(faces) and faces.embeddings is None:
@@ -213,7 +246,9 @@ class Store:
                 sql = "SELECT id FROM photos WHERE sha256 = ?"
                 number = int(db.execute(sql, (photo.sha256,)).fetchone()[0])
             else:
-                self._insert_faces(db, number, faces, dropped, model)
+                self._insert_faces(db, number, faces, crops, model)
+                rows = [(number, *map(float, d.box), float(d.score), d.reason) for d in dropped]
+                db.executemany(_NEW_DROPPED, rows)
             _insert_file(db, number, photo.path, photo.size, photo.mtime_ns)
         return number
 
@@ -271,15 +306,16 @@ class Store:
         """(face numbers (n,), unit vectors (n, d), quality (n,)) of one embedder, by number, of
         faces above `after`. Without a hash the gallery's own embedder's. n = 0 gives d = 0.
         """
-        sql = f"{_VECTORS} AND face_id > ? ORDER BY face_id"
-        return self._unpacked(self.read(sql, (self.model_id(embedder_hash), after)))
+        sql, model = f"{_VECTORS} AND face_id > ? ORDER BY face_id", self.model_id(embedder_hash)
+        return self._unpacked(model, self.read(sql, (model, after)))
 
     def vectors_of(
         self, ids: Sequence[int]
     ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
         """The same of these faces, by number; those that are not there are left out."""
-        sql = _VECTORS.replace("?", str(self.model_id()))
-        return self._unpacked(sorted(self.read_in(f"{sql} AND face_id IN", ids)))
+        model = self.model_id()
+        sql = _VECTORS.replace("?", str(model))
+        return self._unpacked(model, sorted(self.read_in(f"{sql} AND face_id IN", ids)))
 
     def model_id(self, embedder_hash: str | None = None) -> int:
         """The number of an embedder, by default the gallery's own; 0 if there is none."""
@@ -287,32 +323,42 @@ class Store:
         rows = self.read("SELECT id FROM models WHERE hash = ?", (wanted,)) if wanted else []
         return rows[0][0] if rows else 0
 
+    def crops_of(self, ids: Sequence[int]) -> dict[int, Crop]:
+        """face -> its kept crop, of those that have one."""
+        rows = self.read_in("SELECT face_id, crop FROM crops WHERE face_id IN", ids)
+        faces = [row[0] for row in rows]
+        crops = self.values.pictures(faces, [row[1] for row in rows])
+        return dict(zip(faces, crops, strict=True))
+
     def _insert_faces(
-        self, db: Connection, photo: int, faces: Faces, dropped: Iterable[Dropped], model: int
+        self, db: Connection, photo: int, faces: Faces, crops: Sequence[Crop], model: int
     ) -> None:
+        numbers = []
         for face in faces:
             box = [float(v) for v in face.box]
             quality = face.score if face.quality is None else face.quality
             points = face.points.astype("<f4").tobytes()
-            number = db.execute(_NEW_FACE, (photo, *box, face.score, quality, points)).fetchone()[0]
-            assert face.embedding is not None
-            vector = self.db.vector(face.embedding.astype("<f2").tobytes())
-            db.execute("INSERT INTO embeddings VALUES (?, ?, ?)", (number, model, vector))
-        rows = [(photo, *map(float, d.box), float(d.score), d.reason) for d in dropped]
-        db.executemany(_NEW_DROPPED, rows)
+            values = (photo, *box, face.score, quality, points)
+            numbers.append(int(db.execute(_NEW_FACE, values).fetchone()[0]))
+        if faces.embeddings is not None:
+            vectors = self.values.vectors(numbers, model, faces.embeddings)
+            rows = [(n, model, v) for n, v in zip(numbers, vectors, strict=True)]
+            db.executemany("INSERT INTO embeddings VALUES (?, ?, ?)", rows)
+        if crops:
+            kept = self.values.crops(numbers, crops)
+            pairs = list(zip(numbers, kept, strict=True))
+            db.executemany("INSERT INTO crops VALUES (?, ?)", pairs)
 
     def _unpacked(
-        self, rows: list[tuple[int, float, bytes]]
+        self, model: int, rows: list[tuple[int, float, bytes]]
     ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
         ids = np.array([row[0] for row in rows], dtype=np.int64)
         quality = np.array([row[1] for row in rows], dtype=np.float32)
-        packed = np.frombuffer(b"".join(row[2] for row in rows), dtype="<f2")
-        matrix = packed.reshape(len(rows), -1 if rows else 0).astype(np.float32)
-        norms = np.linalg.norm(matrix, axis=1, keepdims=True)
-        return ids, matrix / np.maximum(norms, 1e-12), quality
+        return ids, self.values.matrix(ids.tolist(), model, [row[2] for row in rows]), quality
 
 
 _PART = 500  # numbers in one question
+LOCK = "lock"  # the key under which a sealed gallery keeps its lock
 
 _VECTORS = (
     "SELECT face_id, quality, vector FROM embeddings JOIN faces ON face_id = faces.id "
@@ -330,20 +376,6 @@ _NEW_FACE = (
 _NEW_DROPPED = (
     "INSERT INTO dropped(photo_id, x1, y1, x2, y2, score, reason) VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
-
-
-def open_database(place: str | Path, create: bool, patience: float) -> Database:
-    """The database at a path or a `postgresql://` URL. Raises as `Store` does."""
-    if is_url(place):
-        from fusiform.gallery.postgres import PostgresSchema
-
-        return PostgresSchema(str(place), create=create, patience=patience)
-    return SqliteFile(place, create=create, patience=patience)
-
-
-def is_url(place: str | Path) -> bool:
-    """Whether a gallery is on a server."""
-    return str(place).startswith(("postgresql:", "postgres:"))
 
 
 def _insert_file(db: Connection, photo: int, path: str, size: int, mtime_ns: int) -> None:

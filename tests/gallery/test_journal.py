@@ -26,6 +26,7 @@ from fusiform.gallery import (
 )
 from fusiform.gallery.acts import Forgotten, Merged, Named, Split
 from fusiform.gallery.persons import pins_of
+from fusiform.gallery.reembedding import add_vectors, register, switch, without
 
 NAMES = ("Ada", "Grace", "Emmy", "Sophie")
 
@@ -117,6 +118,20 @@ class Decisions(RuleBasedStateMachine):
     @rule()
     def begin_anew(self) -> None:
         regroup(self.store, 0.5, reset=True)
+        self.groupings += 1
+
+    @rule(seed=st.integers(0, 3), threshold=st.floats(0.3, 0.9))
+    def change_the_model(self, seed: int, threshold: float) -> None:
+        """Vectors of another embedder, other for every seed."""
+        embedder = f"{seed:064x}"
+        register(self.store, f"model {seed}", embedder, "{}")
+        faces = without(self.store, embedder)
+        rng = np.random.default_rng(seed)
+        other = self.vectors @ np.linalg.qr(rng.normal(size=(8, 8)))[0].astype(np.float32)
+        other += 0.2 * rng.normal(size=other.shape)
+        unit = (other / np.linalg.norm(other, axis=1, keepdims=True)).astype(np.float32)
+        add_vectors(self.store, embedder, faces, unit[np.array(faces, int) - 1])
+        switch(self.store, embedder, threshold)
         self.groupings += 1
 
     @rule(pick=st.integers(0, 50), called=st.sampled_from(NAMES))

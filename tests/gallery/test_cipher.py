@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fusiform.core.errors import ChoiceError, GalleryDamaged, GalleryError
-from fusiform.gallery import seal as module
-from fusiform.gallery.seal import (
+from fusiform.gallery import cipher as module
+from fusiform.gallery.cipher import (
     Seal,
     Secret,
     WrongKey,
