@@ -154,6 +154,24 @@ def gallery_(
     tell(bench_gallery(numbers, seed=seed, limit=limit), keep, as_json)
 
 
+@bench.command("seal", cls=Command)
+def seal_(
+    faces: Annotated[int, typer.Option(min=200, help="How many faces.")] = 20_000,
+    seed: SeedOption = 0,
+    keep: SaveOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """What encryption costs: the same gallery plain and sealed.
+
+    Example:
+
+        fusiform bench seal --faces 100000
+    """
+    from fusiform.app.bench.seal import bench_seal
+
+    tell(bench_seal(faces=faces, seed=seed), keep, as_json)
+
+
 @bench.command(cls=Command)
 def memory(
     photos: Annotated[int, typer.Option(min=2, help="How many photos to make.")] = 10_000,

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+_BITS = 20
 PIECE = 16  # bytes of a vector that count as a trace of it
 
 
@@ -33,12 +34,15 @@ def _any_piece(data: mmap.mmap, pieces: set[bytes]) -> bool:
     if not pieces:
         return False
     starts = np.unique([np.frombuffer(piece[:8], "<u8")[0] for piece in pieces])
+    likely = np.zeros(1 << _BITS, bool)  # passes one word in a hundred to the exact search
+    likely[starts >> np.uint64(64 - _BITS)] = True
     block = 1 << 22
     for begin in range(0, len(data), block):
         part = data[begin : begin + block + PIECE]
         for shift in range(min(8, len(part))):
             words = np.frombuffer(part, "<u8", count=(len(part) - shift) // 8, offset=shift)
-            hits = np.flatnonzero(_is_in(words, starts)) * 8 + shift
+            near = np.flatnonzero(likely[words >> np.uint64(64 - _BITS)])
+            hits = near[_is_in(words[near], starts)] * 8 + shift
             if any(part[hit : hit + PIECE] in pieces for hit in hits.tolist()):
                 return True
     return False
