@@ -259,7 +259,7 @@ def _look(content: Source, blank: Analysed, models: Models, limits: Limits) -> _
     minimum = detector.card.minimum_score if limits.score is None else limits.score
     faces = _detect(picture.pixels, detector, minimum * NEARLY, limits.small_faces)
     sharp, points = _sharp(content, picture, faces, models)
-    crops = _crops(sharp, points, models)
+    crops = aligned(sharp, points, models)
     faces = _in_full(picture, faces)
     quality = assess(crops, faces.points, faces.scores, minimum)
     reasons = _reasons(faces, quality, minimum, limits)
@@ -304,8 +304,8 @@ def _sharp(
     return picture.pixels, points
 
 
-def _crops(pixels: Pixels, points: Floats, models: Models) -> Pixels:
-    """Aligned crops as the embedder wants them."""
+def aligned(pixels: Pixels, points: Floats, models: Models) -> Pixels:
+    """Crops `(n, S, S, 3)` as the embedder wants them: `points (n, 5, 2)` in `pixels`."""
     card = models.embedder.card
     if card.landmarks == "dlib-points" and models.detector.card.family != "dlib-hog":
         points = five_points().refine(pixels, points)
@@ -345,7 +345,7 @@ def embed_crops(crops: Sequence[Crop], models: Models) -> Floats:
     with the five points of one face in them."""
     if not crops:
         return np.zeros((0, models.embedder.card.dim), np.float32)
-    cut = [_crops(crop.pixels(), crop.points[None], models) for crop in crops]
+    cut = [aligned(crop.pixels(), crop.points[None], models) for crop in crops]
     return models.embedder(np.concatenate(cut))
 
 

@@ -21,7 +21,7 @@ LONGEST_FILE = 400
 FLOOR = {"core"}
 SHARED = FLOOR | {"measure", "hub"}
 MODELS = {"detection", "recognise", "analyse", "trust"}
-RUNNING = {"pipeline", "gallery", "indexing", "reembedding", "verbs"}
+RUNNING = {"pipeline", "gallery", "indexing", "reembedding", "pointing", "verbs"}
 MAY_IMPORT = {
     "fusiform": {"core", "api"},
     "core": set(),
@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "pipeline": MODELS | FLOOR | {"hub"},
     "indexing": FLOOR | {"pipeline", "gallery"},
     "reembedding": MODELS | FLOOR | {"pipeline", "gallery"},
+    "pointing": MODELS | FLOOR | {"pipeline"},
     "verbs": MODELS | SHARED | {"pipeline"},
     "api": MODELS | SHARED | RUNNING,
     "app": MODELS

@@ -87,6 +87,13 @@ def _rectangle(middle: NDArray[np.float64], side: float) -> Any:
     return dlib.rectangle(*(round(float(edge)) for edge in edges))
 
 
+def expected(box: Floats) -> Floats:
+    """Where the five points `(5, 2)` lie in a face whose box `(4,)` somebody drew, upright."""
+    middle, side = (box[:2] + box[2:]) / 2, float((box[2:] - box[:2]).mean())
+    points = template("dlib150").points - np.array(BOX_MIDDLE, np.float32)
+    return np.asarray(points * (side / BOX_SIDE) + middle, np.float32)
+
+
 def carried(marks: Floats) -> Floats:
     """dlib's five marks `(n, 5, 2)` -> eyes, nose and mouth `(n, 5, 2)` with the same alignment."""
     chip = template("dlib150")
