@@ -23,7 +23,7 @@ TABLES = {
     ],
     "adding": [{"faces": n, "seconds": 2.0, "peak MB": 100} for n in SIZES],
     "searching": [
-        {"faces": n, "method": "ours", "ms": 0.1, "open s": 0.02, "file MB": max(0, n - 5e3)}
+        {"faces": n, "method": "ours", "ms": 0.1, "open s": 0.02, "file MB": max(0, n / 2e3 - 3)}
         for n in SIZES
     ],
 }  # fmt: skip
