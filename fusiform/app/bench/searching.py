@@ -64,7 +64,12 @@ def searching(size: int, seed: int, method: str) -> dict[str, Any]:
 
 
 def _nearest(probes: Floats, known: Floats, k: int) -> list[Ints]:
-    return [np.argsort(-(known @ probe), kind="stable")[:k] for probe in probes]
+    found = []
+    for probe in probes:
+        sims = known @ probe
+        best = np.argpartition(-sims, k)[:k]
+        found.append(best[np.argsort(-sims[best], kind="stable")])
+    return found
 
 
 def _timed(search: Search, probe: Floats, k: int) -> tuple[float, Ints]:
