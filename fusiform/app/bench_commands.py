@@ -138,16 +138,31 @@ def gallery_(
         str, typer.Option(help="Numbers of faces, with commas between.")
     ] = "1000,10000,100000",
     limit: Annotated[float, typer.Option(help="Seconds for one measurement.")] = 1200.0,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Measure nothing: draw results/gallery.json, saved before, as SVG.",
+        ),
+    ] = None,
     seed: SeedOption = 0,
     keep: SaveOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Grouping, adding, searching and opening by number of faces, beside scikit-learn and faiss.
 
-    Example:
+    Examples:
 
-        fusiform bench gallery --sizes 1000,10000,1000000
+        fusiform bench gallery --sizes 1000,10000,1000000 --save
+
+        fusiform bench gallery --plot curves.svg
     """
+    if plot is not None:
+        from fusiform.app.bench import gallery_plot
+
+        gallery_plot.plot(Path("results") / "gallery.json", plot)
+        say(f"written: {plot}")
+        return
     from fusiform.app.bench.gallery import bench_gallery
 
     numbers = [int(size) for size in sizes.split(",") if size]

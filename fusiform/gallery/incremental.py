@@ -67,7 +67,7 @@ def _near(store: Store, index: Index | OnServer, fresh: list[int], threshold: fl
     groups is at least `threshold` only where some pair of their faces is."""
     found: set[int] = set()
     for vector in store.vectors_of(fresh)[1]:
-        ids, similarity = index.search(vector, NEIGHBOURS)
+        ids, similarity = index.search(vector, NEIGHBOURS, thorough=False)
         found.update(ids[similarity >= threshold].tolist())
     sql = "SELECT DISTINCT person_id FROM members WHERE face_id IN"
     people = {row[0] for row in store.read_in(sql, found)}

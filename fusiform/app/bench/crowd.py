@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusiform.core.seeds import rng
+from fusiform.gallery import Store
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -15,6 +16,7 @@ TAIL = 1.2  # exponent of the Pareto distribution of faces a person
 LARGEST = 0.02  # share of all faces that one person may have
 COMMON, OWN, NOISE = 0.85, 0.11, 0.04  # shares of a vector's square, like dlib's
 UNEVEN = 0.25  # log-deviation of the noise: some pictures are clear, some are not
+FACES_EACH = 20  # a person, on average
 LIMIT = 0.905  # mean similarity for grouping these
 _BLOCK = 100_000
 
@@ -45,3 +47,20 @@ def crowd(count: int, people: int, seed: int = 0, width: int = 128) -> tuple[Flo
 def _directions(draw: np.random.Generator, count: int, width: int) -> Floats:
     rows = draw.standard_normal((count, width), np.float32)
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+
+
+def stored(store: Store, vectors: Floats) -> None:
+    """Faces as `add_photo` stores them, in one transaction: a gallery to begin with."""
+    count = len(vectors)
+    photos = ((i + 1, f"{i:064x}", 9, 9, "2026-01-01") for i in range(count))
+    files = ((f"/photos/{i}.jpg", i + 1, i, i) for i in range(count))
+    points = bytes(40)
+    faces = ((i + 1, i + 1, 0.0, 0.0, 9.0, 9.0, 0.9, 0.9, points) for i in range(count))
+    packed = ((i + 1, 1, row.astype("<f2").tobytes()) for i, row in enumerate(vectors))
+    with store.write() as db:
+        sql = "INSERT INTO photos(id, sha256, width, height, added_at) VALUES (?, ?, ?, ?, ?)"
+        db.executemany(sql, photos)
+        db.executemany("INSERT INTO files VALUES (?, ?, ?, ?)", files)
+        columns = "id, photo_id, x1, y1, x2, y2, score, quality, points"
+        db.executemany(f"INSERT INTO faces({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", faces)
+        db.executemany("INSERT INTO embeddings VALUES (?, ?, ?)", packed)
