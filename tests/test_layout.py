@@ -23,6 +23,8 @@ SHARED = FLOOR | {"measure", "hub"}
 MODELS = {"detection", "recognise", "analyse", "trust"}
 MAY_IMPORT = {
     "fusiform": {"core", "api"},
+    "policy": FLOOR | {"hub"},
+    "duties": FLOOR | {"gallery", "policy"},
     "core": set(),
     "measure": FLOOR,
     "hub": FLOOR,
@@ -30,9 +32,11 @@ MAY_IMPORT = {
     "gallery": FLOOR | {"measure"},
     "pipeline": MODELS | FLOOR | {"hub"},
     "indexing": FLOOR | {"pipeline", "gallery"},
-    "verbs": MODELS | SHARED | {"pipeline"},
-    "api": MODELS | SHARED | {"pipeline", "gallery", "indexing", "verbs"},
-    "app": MODELS | SHARED | {"pipeline", "gallery", "indexing", "verbs", "api", "fusiform"},
+    "verbs": MODELS | SHARED | {"pipeline", "policy"},
+    "api": MODELS | SHARED | {"pipeline", "gallery", "indexing", "verbs", "policy", "duties"},
+    "app": MODELS
+    | SHARED
+    | {"pipeline", "gallery", "indexing", "verbs", "api", "fusiform", "policy"},
     "lab": FLOOR,
     "lab.geometry": FLOOR,
     "lab.world": FLOOR | {"lab.geometry"},

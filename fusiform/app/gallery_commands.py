@@ -249,7 +249,7 @@ def forget(
             raise typer.Exit(1)
         result = g.forget(one.id)
     if as_json:
-        show_json(schema.erasure(result))
+        show_json({"person": one.id} | schema.erasure(result))
     else:
         removed = ", ".join(f"{n} {what}" for what, n in result.removed.items())
         proof = "no trace left in the file" if result.proven else TRACES

@@ -176,7 +176,7 @@ def photo_row(one: PhotoRow) -> Json:
 
 
 def erasure(result: Erasure) -> Json:
-    return {"person": result.person, "removed": result.removed, "proven": result.proven}
+    return {"removed": result.removed, "proven": result.proven}
 
 
 def model(card: Card, state: str) -> Json:

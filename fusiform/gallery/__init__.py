@@ -1,8 +1,19 @@
 """Photos, faces and people kept in a file or on a server: search, grouping, decisions, erasure."""
 
 from fusiform.gallery.acts import Act
-from fusiform.gallery.decisions import apart, hide, merge, name, no_faces, same, split, undo
-from fusiform.gallery.erasure import compact, forget
+from fusiform.gallery.consent import consenting, lapsed
+from fusiform.gallery.decisions import (
+    apart,
+    hide,
+    merge,
+    name,
+    no_faces,
+    note_consent,
+    same,
+    split,
+    undo,
+)
+from fusiform.gallery.erasure import compact, forget, forget_lapsed
 from fusiform.gallery.exchange import Taken, Written, read_names, write_names
 from fusiform.gallery.freshness import Staleness, stale, ungrouped
 from fusiform.gallery.grouping import MINIMUM_QUALITY, group
@@ -13,13 +24,34 @@ from fusiform.gallery.persons import people, person, regroup
 from fusiform.gallery.photo_search import photos
 from fusiform.gallery.query import Span
 from fusiform.gallery.questions import Question, Reason, questions, why
-from fusiform.gallery.records import Erasure, FaceRow, Match, Person, Photo, PhotoRow, Skipped
+from fusiform.gallery.records import (
+    Consent,
+    Erasure,
+    FaceRow,
+    Match,
+    Person,
+    Photo,
+    PhotoRow,
+    Skipped,
+)
+from fusiform.gallery.retention import due, expire, keep_for, kept_for
 from fusiform.gallery.search import find
 from fusiform.gallery.store import Store, is_url
+from fusiform.gallery.zones import (
+    Zone,
+    add_zone,
+    all_zones,
+    clear_zones,
+    faces_in,
+    remove_zone,
+    without_zones,
+    zone_of,
+)
 
 __all__ = [
     "MINIMUM_QUALITY",
     "Act",
+    "Consent",
     "Decisions",
     "Entry",
     "Erasure",
@@ -37,29 +69,43 @@ __all__ = [
     "Store",
     "Taken",
     "Written",
+    "Zone",
     "absorb",
     "acts",
+    "add_zone",
+    "all_zones",
     "apart",
     "calibrate",
+    "clear_zones",
     "compact",
+    "consenting",
     "drop",
+    "due",
     "entries",
+    "expire",
+    "faces_in",
     "find",
     "forget",
+    "forget_lapsed",
     "group",
     "hide",
     "is_url",
     "keep",
+    "keep_for",
     "kept",
+    "kept_for",
+    "lapsed",
     "merge",
     "name",
     "no_faces",
+    "note_consent",
     "people",
     "person",
     "photos",
     "questions",
     "read_names",
     "regroup",
+    "remove_zone",
     "replay",
     "same",
     "split",
@@ -67,5 +113,7 @@ __all__ = [
     "undo",
     "ungrouped",
     "why",
+    "without_zones",
     "write_names",
+    "zone_of",
 ]
