@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from fusiform import gallery as rooms
 from fusiform.core.draw import contact_sheet, face_tile
-from fusiform.core.errors import ChoiceError, FusiformError, ModelUnsupported
+from fusiform.core.errors import ChoiceError, FusiformError, GalleryBusy, ModelUnsupported
 from fusiform.core.faces import Face
 from fusiform.core.pictures import Source, open_picture, picture_paths
 from fusiform.duties import Duties
@@ -156,7 +156,8 @@ class Gallery:
             elif run.to_group():
                 rooms.absorb(self.store, self._grouping(limit))
         if run.duplicates:
-            erased.append(self.duties.clear_zones(wait))
+            with suppress(GalleryBusy):  # then the next run clears them, before all else
+                erased.append(self.duties.clear_zones(wait))
         run.erasures += erased
         return run.report(self.models, len(self.people()), time.perf_counter() - started)
 

@@ -37,6 +37,12 @@ class Duties:
             raise ChoiceError("consent", "either given or withdrawn", (given, withdrawn))
         return rooms.note_consent(self.store, who, given is not None, note, until)
 
+    def standing(self, who: str | int | None = None) -> list[Person]:
+        """Everybody, hidden people too, with what is noted of their consent; or one person."""
+        if who is not None:
+            return [rooms.person(self.store, who)]
+        return rooms.people(self.store, hidden=True)
+
     def lapsed(self) -> list[Person]:
         """Everybody who took consent back, or whose consent has expired."""
         return [rooms.person(self.store, number) for number in sorted(rooms.lapsed(self.store))]

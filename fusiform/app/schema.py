@@ -14,9 +14,21 @@ from numpy.typing import NDArray
 from fusiform.api import Found
 from fusiform.core.errors import PictureError
 from fusiform.core.faces import Face, Faces
-from fusiform.gallery import Entry, Erasure, FaceRow, Match, Person, PhotoRow, Question, Reason
+from fusiform.gallery import (
+    Entry,
+    Erasure,
+    FaceRow,
+    Match,
+    Person,
+    PhotoRow,
+    Question,
+    Reason,
+    Zone,
+)
+from fusiform.gallery.database import today
 from fusiform.hub.card import Card
 from fusiform.indexing import Report
+from fusiform.policy import Policy
 from fusiform.recognise.description import Description
 from fusiform.recognise.verification import Verification
 
@@ -88,6 +100,8 @@ def report(result: Report) -> Json:
         "seconds": round(result.seconds, 3),
         "detector": result.detector,
         "embedder": result.embedder,
+        "erased": result.erased,
+        "proven": result.proven,
         "errors": [
             {"photo": os.path.abspath(e.source), "reason": e.reason, "remedy": e.remedy}
             for e in result.errors
@@ -115,7 +129,37 @@ def face_row(row: FaceRow) -> Json:
 
 
 def person(one: Person) -> Json:
-    return {"person": one.id, "name": one.name, "faces": [face_row(row) for row in one.faces]}
+    faces = [face_row(row) for row in one.faces]
+    return {"person": one.id, "name": one.name, "consent": standing(one), "faces": faces}
+
+
+def standing(one: Person) -> str | None:
+    """given, withdrawn or expired today; None where nothing is noted."""
+    return one.consent.standing(today()) if one.consent else None
+
+
+def consent(one: Person) -> Json:
+    said = one.consent
+    return {
+        "person": one.id,
+        "name": one.name,
+        "faces": len(one.faces),
+        "standing": standing(one),
+        "note": said and said.note,
+        "until": said and said.until,
+    }
+
+
+def zone(one: Zone) -> Json:
+    return {"zone": one.id, "folder": one.folder, "box": list(one.box)}
+
+
+def policy(one: Policy) -> Json:
+    rules = [
+        {"setting": rule.setting, "value": rule.value, "file": rule.file and str(rule.file)}
+        for rule in one.rules.values()
+    ]
+    return {"files": [str(file) for file in one.files], "rules": rules}
 
 
 def match(one: Match, probability: float | None) -> Json:
