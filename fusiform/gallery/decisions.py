@@ -105,7 +105,10 @@ def no_faces(store: Store, faces: Iterable[int]) -> int:
         sql = f"SELECT count(*) FROM faces WHERE no_face = 0 AND id IN ({marks})"
         if not wanted or db.execute(sql, wanted).fetchone()[0] != len(wanted):
             raise ChoiceError("faces", "numbers of faces in this gallery (see `show`)", wanted)
-        _decide(store, db, NoFaces(wanted), [])
+        # noted with the act: grouping may do away with one who has no face left before it is undone
+        sql = f"SELECT DISTINCT person_id FROM members WHERE face_id IN ({marks})"
+        owners = [row[0] for row in store.read(sql, wanted)]
+        _decide(store, db, NoFaces(wanted), owners)
         db.execute(f"DELETE FROM members WHERE face_id IN ({marks})", wanted)
         db.execute(f"DELETE FROM pins WHERE face_id IN ({marks})", wanted)
         db.execute(f"UPDATE faces SET no_face = 1 WHERE id IN ({marks})", wanted)

@@ -64,7 +64,8 @@ def forget_lapsed(store: Store, day: date | None = None) -> Erasure:
 def erase(store: Store, choose: Callable[[], Condemned], wait: float = 0.0) -> Erasure:
     """Erases what `choose` gives when nobody else can write any more; see `forget`.
 
-    People without a name who have no face left then are erased, too. Nothing happens where there
+    People without a name who have no face left then go, too, and the notes of their consent.
+    Nothing happens where there
     is nothing to erase. Raises what `choose` does, and GalleryBusy if the gallery is still being
     indexed after `wait` seconds.
     """
@@ -117,13 +118,13 @@ def _erase(store: Store, db: Connection, what: Condemned) -> tuple[dict[str, int
     )
     counts = [(n, photo) for photo, n in photos.items()]
     db.executemany("UPDATE photos SET forgotten = forgotten + ? WHERE id = ?", counts)
-    people = set(what.people) | _left_without(store, what.faces)
+    faceless = _left_without(store, what.faces) - set(what.people)
     vectors = (
         db.executemany("DELETE FROM embeddings WHERE face_id = ?", each).rowcount if each else 0
     )
-    gone = journal.forget(db, people, what.faces)
+    gone = journal.forget(db, what.people, what.faces, faceless)
     db.executemany("DELETE FROM faces WHERE id = ?", each)
-    db.executemany("DELETE FROM people WHERE id = ?", [(number,) for number in people])
+    db.executemany("DELETE FROM people WHERE id = ?", [(n,) for n in (*what.people, *faceless)])
     for act in what.acts:
         journal.append(db, act)
     removed = {"faces": len(each), "embeddings": vectors, "names": len(gone.names)}

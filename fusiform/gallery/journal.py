@@ -144,13 +144,17 @@ def _before(text: str | None) -> Before | None:
     return Before({int(k): v for k, v in told["members"].items()}, people)
 
 
-def forget(db: Connection, people: Iterable[int], faces: Iterable[int]) -> Gone:
-    """Takes `faces`, and every name and note that `people` ever had, out of the journal.
+def forget(
+    db: Connection, people: Iterable[int], faces: Iterable[int], faceless: Iterable[int] = ()
+) -> Gone:
+    """Takes `faces`, and every name and note that `people` ever had, out of the journal; of those
+    who are `faceless` then only the notes, so that older acts can still be undone.
 
     Runs inside the caller's transaction. People who were merged into one of them count as it.
     """
     past = list(_entries(db.execute(_ALL)))
-    who = _with_merged(people, [entry.act for entry in past if not entry.undone])
+    standing = [entry.act for entry in past if not entry.undone]
+    who, mute = _with_merged(people, standing), _with_merged(faceless, standing)
     own = [e for e in past if isinstance(e.act, Named | Consented) and e.act.person in who]
     removed = {entry.number for entry in own}
     removed |= {e.number for e in past if isinstance(e.act, Undone) and e.act.entry in removed}
@@ -159,9 +163,10 @@ def forget(db: Connection, people: Iterable[int], faces: Iterable[int]) -> Gone:
         if entry.number in removed:
             db.execute("DELETE FROM journal WHERE id = ?", (entry.number,))
         else:
-            _rewrite(db, entry, who, gone)
+            _rewrite(db, entry, who, gone, mute)
     names = set[str]().union(*(_names_in(entry, who) for entry in past))
-    return Gone(names, {e.act.note for e in own if isinstance(e.act, Consented)})
+    said = [e.act for e in past if isinstance(e.act, Consented)]
+    return Gone(names, {act.note for act in said if act.person in who | mute} - {""})
 
 
 def _with_merged(people: Iterable[int], acts: list[Act]) -> set[int]:
@@ -179,12 +184,16 @@ def _names_in(entry: Entry, who: set[int]) -> set[str]:
     return names | {row[0] for number, row in rows if number in who and row and row[0]}
 
 
-def _rewrite(db: Connection, entry: Entry, who: set[int], gone: frozenset[int]) -> None:
+def _rewrite(
+    db: Connection, entry: Entry, who: set[int], gone: frozenset[int], mute: set[int]
+) -> None:
     told = asdict(entry.act)
     after = {
         key: tuple(face for face in value if face not in gone) if key in _LISTS else value
         for key, value in told.items()
     }
+    if isinstance(entry.act, Consented) and entry.act.person in mute:
+        after["note"] = ""
     past = None if entry.before is None else _without(entry.before, who, gone)
     if after != told or past != entry.before:
         payload = json.dumps(after, ensure_ascii=False)

@@ -109,11 +109,12 @@ def without_zones(
 ) -> tuple[Faces, tuple[Dropped, ...]]:
     """The `faces` of the picture of `size` (width, height) at `path` that may be kept, and those
     that may not."""
-    centres = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2 / np.array(size)
+    boxes = faces.boxes.astype(np.float64)
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     inside = np.zeros(len(faces), bool)
     for zone in known:
         if zone.covers(path):
-            low, high = np.array(zone.box[:2]), np.array(zone.box[2:])
+            low, high = np.array(zone.box[:2]) * size, np.array(zone.box[2:]) * size
             inside |= ((centres >= low) & (centres <= high)).all(axis=1)
     dropped = tuple(Dropped(face.corners, face.score, REASON) for face in faces[inside])
     return (faces[~inside] if dropped else faces), dropped
