@@ -90,6 +90,7 @@ class Decisions(RuleBasedStateMachine):
         self.names: dict[int, str] = {}
         self.hidden: set[int] = set()
         self.consents: dict[int, Consent] = {}
+        self.merged: list[tuple[int, int]] = []
         self.dismissed: set[int] = set()
         self.gone: set[int] = set()
         self.past: list[tuple[object, ...]] = []
@@ -108,7 +109,7 @@ class Decisions(RuleBasedStateMachine):
         ]
 
     def about_to_act(self) -> None:
-        told = (self.pins, self.names, self.hidden, self.dismissed, self.consents)
+        told = (self.pins, self.names, self.hidden, self.dismissed, self.consents, self.merged)
         self.past.append((*(one.copy() for one in told), self.tables(), self.groupings))
 
     def one(self, pick: int):
@@ -156,6 +157,7 @@ class Decisions(RuleBasedStateMachine):
         self.names.pop(b.id, None)
         if called:
             self.names[a.id] = called
+        self.merged.append((a.id, b.id))
         said = self.consents.pop(b.id, None)
         if said:
             self.consents.setdefault(a.id, said)
@@ -227,7 +229,9 @@ class Decisions(RuleBasedStateMachine):
         expire(self.store, [Period.of("1y")])
         self.old, self.gone = old, self.gone | lost
         self.groupings += 1  # what an act changed is not all there any more
-        faceless = before - {p.id for p in people(self.store, hidden=True)}
+        faceless = before - self.everyone()
+        for kept_as, gone in reversed(self.merged):
+            faceless |= {gone} if kept_as in faceless else set()
         self.consents = muted(self.consents, faceless)
         self.pins = {face: p for face, p in self.pins.items() if face not in lost}
         self.dismissed -= lost
@@ -255,7 +259,7 @@ class Decisions(RuleBasedStateMachine):
         for _ in range(count):
             state = self.past.pop()
         self.pins, self.names, self.hidden, self.dismissed, self.consents, *rest = state
-        tables, groupings = rest
+        self.merged, tables, groupings = rest
         if groupings == self.groupings:
             assert self.tables() == tables
         else:  # faces whose person grouping had done away with are nobody's now
