@@ -28,7 +28,7 @@ from fusiform.gallery import Person, Zone
 from fusiform.policy import read_policy
 
 app = typer.Typer()
-zone = typer.Typer(cls=Group, no_args_is_help=True, help="Parts of pictures where no face is kept.")
+zone = typer.Typer(cls=Group, no_args_is_help=True)
 app.add_typer(zone, name="zone")
 
 
@@ -166,6 +166,20 @@ def _rule_in_words(told: schema.Json) -> list[str]:
         faces = api.count_of(told["due"], "face")
         lines.append(f"{faces} kept longer; `index` and `keep --apply` erase them")
     return lines
+
+
+@zone.callback()
+def zones() -> None:
+    """Parts of pictures where no face is kept: add, list, remove.
+
+    Examples:
+
+        fusiform zone add ~/webcam 0 0 0.25 0.5
+
+        fusiform zone list --json
+
+        fusiform zone remove 1
+    """
 
 
 @zone.command("add", cls=Command)

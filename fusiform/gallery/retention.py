@@ -34,8 +34,10 @@ def kept_for(store: Store) -> Period | None:
 
 def due(store: Store, periods: Iterable[Period], day: date | None = None) -> list[int]:
     """The faces that `expire` would erase."""
-    day = day or today()
-    first = max((period.before(day) for period in periods), default=date.min)
+    day, limits = day or today(), list(periods)
+    if not limits:
+        return []
+    first = max(period.before(day) for period in limits)
     exempt = consenting(store, day)
     sql = (
         "SELECT faces.id, person_id FROM photos JOIN faces ON photos.id = photo_id "

@@ -26,6 +26,16 @@ def invoke(copied):
     return answer
 
 
+@pytest.mark.parametrize("verb", ["add", "list", "remove"])
+def test_what_helps_with_zones(verb, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = CliRunner().invoke(app, ["zone", verb, "--help"]).stdout
+    assert f"fusiform zone {verb}" in shown
+    assert "--json" in shown
+    assert "<bool>" not in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
 def aged(path) -> None:
     with Store(path) as store, store.write() as db:
         db.execute("UPDATE photos SET added_at = '2001-01-01T00:00:00+00:00'")
