@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -123,6 +124,15 @@ def test_a_policy_that_cannot_be_read_is_none_that_allows(tmp_path, monkeypatch,
     file.symlink_to(tmp_path / "nowhere")
     with pytest.raises(PolicyDamaged, match="cannot be read as TOML"):
         read_policy()
+
+
+def test_the_page_shows_a_policy_with_every_switch(own):
+    page = (Path(__file__).parents[1] / "docs" / "gallery.md").read_text("utf-8")
+    (example,) = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    own(example)
+    told = read_policy()
+    assert all(rule.file for rule in told.rules.values())
+    assert (told.retention, told.consent_required) == (Period(2, "y"), True)
 
 
 # Holding in the library's verbs

@@ -65,9 +65,8 @@ def erase(store: Store, choose: Callable[[], Condemned], wait: float = 0.0) -> E
     """Erases what `choose` gives when nobody else can write any more; see `forget`.
 
     People without a name who have no face left then go, too, and the notes of their consent.
-    Nothing happens where there
-    is nothing to erase. Raises what `choose` does, and GalleryBusy if the gallery is still being
-    indexed after `wait` seconds.
+    Nothing happens where there is nothing to erase. Raises what `choose` does, and GalleryBusy if
+    the gallery is still being indexed after `wait` seconds.
     """
     with store.lock_for_indexing(wait, alone=True):
         with store.write() as db:
@@ -113,15 +112,12 @@ def _faces_of(store: Store, number: int) -> list[int]:
 
 def _erase(store: Store, db: Connection, what: Condemned) -> tuple[dict[str, int], journal.Gone]:
     each = [(face,) for face in what.faces]
-    photos = Counter(
-        p for (p,) in store.read_in("SELECT photo_id FROM faces WHERE id IN", what.faces)
-    )
-    counts = [(n, photo) for photo, n in photos.items()]
+    rows = store.read_in("SELECT photo_id FROM faces WHERE id IN", what.faces)
+    counts = [(n, photo) for photo, n in Counter(photo for (photo,) in rows).items()]
     db.executemany("UPDATE photos SET forgotten = forgotten + ? WHERE id = ?", counts)
     faceless = _left_without(store, what.faces) - set(what.people)
-    vectors = (
-        db.executemany("DELETE FROM embeddings WHERE face_id = ?", each).rowcount if each else 0
-    )
+    sql = "DELETE FROM embeddings WHERE face_id = ?"
+    vectors = db.executemany(sql, each).rowcount if each else 0
     gone = journal.forget(db, what.people, what.faces, faceless)
     db.executemany("DELETE FROM faces WHERE id = ?", each)
     db.executemany("DELETE FROM people WHERE id = ?", [(n,) for n in (*what.people, *faceless)])

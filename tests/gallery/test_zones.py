@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fusiform.core.errors import ChoiceError
 from fusiform.core.faces import Dropped, Faces
 from fusiform.gallery import (
+    Store,
     Zone,
     acts,
     add_zone,
@@ -119,18 +121,36 @@ def test_found_faces_are_parted(faces, crowd, camera):
 
 
 SHARES = st.floats(0, 1, width=32)
+NUMBERS = itertools.count(1)
 
 
-@given(st.lists(st.tuples(SHARES, SHARES), min_size=1), st.tuples(*[SHARES] * 4))
-def test_what_is_found_and_what_is_stored_are_judged_alike(centres, corners):
-    x1, y1, x2, y2 = corners
-    zone = Zone(1, "/photos", (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)))
-    n = len(centres)
-    made = np.array(centres, np.float32) * (640, 480)
-    found = Faces(np.concatenate([made, made], 1), np.ones(n), np.ones((n, 5, 2)))
-    kept, barred = without_zones([zone], "/photos/a.jpg", (640, 480), found)
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory):
+    with Store(tmp_path_factory.mktemp("zones") / "album.db") as opened:
+        opened.use_models("yunet-s", "dlib-resnet", "ab" * 32)
+        yield opened
+
+
+@settings(deadline=None)
+@given(
+    centres=st.lists(st.tuples(SHARES, SHARES), min_size=1, max_size=5),
+    corners=st.tuples(*[SHARES] * 4),
+    edge=st.booleans(),
+)
+def test_what_comes_and_what_is_stored_are_judged_alike(shelf, photo, centres, corners, edge):
+    number = next(NUMBERS)
+    x1, y1, x2, y2 = centres[0] + corners[2:] if edge else corners
+    box = (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
+    zone = Zone(number, f"/photos/{number}", box)
+    n, path = len(centres), f"/photos/{number}/a.jpg"
+    middle = np.array(centres, np.float32) * np.float32((640, 480))
+    boxes = np.concatenate([middle, middle], axis=1)
+    found = Faces(boxes, np.ones(n), np.ones((n, 5, 2)), np.full((n, 4), 0.5))
+    kept, barred = without_zones([zone], path, (640, 480), found)
     inside = [
-        zone.box[0] * 640 <= x <= zone.box[2] * 640 and zone.box[1] * 480 <= y <= zone.box[3] * 480
-        for x, y in found.boxes[:, :2].astype(float)
+        box[0] * 640 <= x <= box[2] * 640 and box[1] * 480 <= y <= box[3] * 480
+        for x, y in middle.astype(float)
     ]
     assert (len(kept), len(barred)) == (n - sum(inside), sum(inside))
+    shelf.add_photo(photo(number, path), found)
+    assert len(faces_in(shelf, zone)) == len(barred)
