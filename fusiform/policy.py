@@ -103,7 +103,7 @@ def _places() -> tuple[Path, Path]:
 
 
 def _stricter(one: Rule, other: Rule) -> Rule:
-    return max(one, other, key=lambda rule: (_strictness(rule), rule is one))
+    return max(one, other, key=lambda rule: (_strictness(rule), rule.file is not None, rule is one))
 
 
 def _strictness(rule: Rule) -> float:
