@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from fusiform import gallery as rooms
 from fusiform.core.draw import contact_sheet, face_tile
-from fusiform.core.errors import ChoiceError, FusiformError, ModelUnsupported
+from fusiform.core.errors import ChoiceError, FusiformError, GalleryBusy, ModelUnsupported
 from fusiform.core.faces import Face
 from fusiform.core.pictures import Source, open_picture, picture_paths
+from fusiform.duties import Duties
 from fusiform.gallery import (
     Changes,
     Entry,
@@ -37,12 +38,16 @@ from fusiform.gallery import (
     Secret,
     Span,
     Store,
+    Taken,
+    Written,
 )
+from fusiform.gallery.consent import ask_consent
 from fusiform.hub.card import Card
 from fusiform.hub.files import home
 from fusiform.indexing import KnownPhotos, Progress, Report, Run
 from fusiform.measure.own_calibration import OwnCalibration
 from fusiform.pipeline import Limits, Models, analyse, analyse_one
+from fusiform.policy import ask
 from fusiform.recognise.compare import DEFAULT_FMR, probability
 from fusiform.reembedding import Embedded, embed_again
 from fusiform.verbs import describe as describe
@@ -52,6 +57,8 @@ from fusiform.verbs import embed as embed
 from fusiform.verbs import lasting
 from fusiform.verbs import models as models
 from fusiform.verbs import verify as verify
+
+Steps = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -110,6 +117,11 @@ class Gallery:
         self.store.close()
 
     @property
+    def duties(self) -> Duties:
+        """Consent, how long faces are kept, and where none is."""
+        return Duties(self.store)
+
+    @property
     def models(self) -> Models:
         """The models this gallery's faces are found and embedded with."""
         return models(*self._names)
@@ -132,12 +144,15 @@ class Gallery:
         remembered, at first True. `limit` replaces the card's average similarity for grouping;
         `wait` is how many seconds to wait for another process that is indexing, after which
         GalleryBusy is raised.
+        First, faces that were kept long enough are erased (see `duties`). Raises PolicyForbids.
         """
         started = time.perf_counter()
-        run = Run(self.store, progress)
+        ask("index")
         self._grouping(limit)  # a senseless one is refused before hours of work
+        erased = [self.duties.expire(wait), self.duties.clear_zones(wait)]
         roots = [Path(path).expanduser() for path in paths]
         with self.store.lock_for_indexing(wait):
+            run = Run(self.store, progress)
             self._record_models()
             known = KnownPhotos(self.store)
             sources = run.new_files(picture_paths(roots, on_error=run.unreadable))
@@ -151,6 +166,10 @@ class Gallery:
                 self.regroup(limit)
             elif run.to_group():
                 rooms.absorb(self.store, self._grouping(limit))
+        if run.duplicates:
+            with suppress(GalleryBusy):  # then the next run clears them, before all else
+                erased.append(self.duties.clear_zones(wait))
+        run.erasures += erased
         return run.report(self.models, len(self.people()), time.perf_counter() - started)
 
     def _keeps_crops(self, wanted: bool | None) -> bool:
@@ -220,11 +239,19 @@ class Gallery:
         return rooms.people(self.store, hidden)
 
     def person(self, who: str | int) -> Person:
-        """One person by number or name. Raises UnknownPerson."""
-        return rooms.person(self.store, who)
+        """One person by number or name. Raises UnknownPerson and, by name, PolicyForbids."""
+        allowed = None if str(who).strip().isdecimal() else self._allowed("search_by_name")
+        found = rooms.person(self.store, who)
+        ask_consent(found.id, allowed)
+        return found
 
     def name(self, who: str | int, name: str) -> Person:
-        """Gives a person a name, for ever: the faces shown now are theirs from now on."""
+        """Gives a person a name, for ever: the faces shown now are theirs from now on.
+
+        Raises UnknownPerson, ChoiceError, PolicyForbids.
+        """
+        allowed = self._allowed("names")
+        ask_consent(rooms.person(self.store, who).id, allowed)
         return rooms.name(self.store, who, name)
 
     def merge(self, who: str | int, other: str | int) -> Person:
@@ -307,13 +334,15 @@ class Gallery:
     def find(self, source: Source, *, count: int = 20, at_least: float = -1.0) -> list[Found]:
         """For every face of a picture, the `count` most similar faces of the gallery.
 
-        Raises PictureError, and ModelsDiffer if the gallery was made with other models.
+        Raises PictureError, PolicyForbids, and ModelsDiffer if the gallery was made with other
+        models.
         """
+        allowed = self._allowed("search_by_picture")
         if self.store.models():
             self._record_models()
         faces = analyse_one(source, self.models).faces
         return [
-            Found(face, tuple(rooms.find(self.store, face.embedding, count, at_least)))
+            Found(face, tuple(rooms.find(self.store, face.embedding, count, at_least, allowed)))
             for face in faces
             if face.embedding is not None
         ]
@@ -321,8 +350,30 @@ class Gallery:
     def photos(
         self, query: str, *, after: str | None = None, before: str | None = None
     ) -> list[PhotoRow]:
-        """Photos by who is in them (`Ada AND Grace NOT Alan`, see `gallery.query`) and when."""
-        return rooms.photos(self.store, query, Span.of(after, before))
+        """Photos by who is in them (`Ada AND Grace NOT Alan`, see `gallery.query`) and when.
+
+        Raises ChoiceError, UnknownPerson, PolicyForbids.
+        """
+        allowed = self._allowed("search_by_name")
+        return rooms.photos(self.store, query, Span.of(after, before), allowed)
+
+    def write_names(
+        self, *who: str | int, tags: bool = False, progress: Steps | None = None
+    ) -> Written:
+        """Writes names beside the photos of these people, by default of all, as XMP sidecars.
+
+        Raises UnknownPerson, PolicyForbids.
+        """
+        allowed = self._allowed("write_names")
+        return rooms.write_names(self.store, who, tags=tags, progress=progress, allowed=allowed)
+
+    def read_names(self, progress: Steps | None = None) -> Taken:
+        """Takes the names that other programs gave faces. Raises PolicyForbids."""
+        return rooms.read_names(self.store, progress, self._allowed("names"))
+
+    def _allowed(self, switch: str) -> frozenset[int] | None:
+        """Who may be found, named or written; None: everybody. Raises PolicyForbids."""
+        return rooms.consenting(self.store) if ask(switch).consent_required else None
 
     def sheet(self, *, most: int = 24, tile: int = 96, smallest: int = 1) -> NDArray[np.uint8]:
         """A contact sheet, one row a person: RGB uint8.

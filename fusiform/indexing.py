@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fusiform.core.errors import DamagedPicture, NotAPicture, PictureError, PictureTooLarge
 from fusiform.core.faces import Dropped
-from fusiform.gallery import Photo, Skipped, Store, ungrouped
+from fusiform.gallery import Erasure, Photo, Skipped, Store, all_zones, ungrouped, without_zones
 from fusiform.gallery.paths import shown_path
 from fusiform.pipeline import Analysed, Models
 
@@ -38,6 +38,8 @@ class Report:
     `photos` new pictures, `faces` found in them, `dropped` finds not kept, `skipped` files that
     could not be read, `duplicates` new paths of known pictures, `unchanged` files known already,
     `gone` files that lie there no more. `drops` names every find not kept, with its photo.
+    `erased` faces that were kept longer than is allowed or lie in a zone; `proven`: no trace of
+    them is left.
     """
 
     photos: int
@@ -53,10 +55,12 @@ class Report:
     embedder: str
     errors: tuple[PictureError, ...] = field(default=(), repr=False)
     drops: tuple[tuple[str, Dropped], ...] = field(default=(), repr=False)
+    erased: int = 0
+    proven: bool = True
 
     @property
     def drop_reasons(self) -> dict[str, int]:
-        """How many finds were dropped as "too small", "blurred" and for "low score"."""
+        """How many finds were dropped as "too small", "blurred", for "low score" or a "zone"."""
         return dict(Counter(drop.reason.partition(":")[0] for _, drop in self.drops))
 
 
@@ -78,6 +82,8 @@ class Run:
         self.photos = self.faces = self.duplicates = self.unchanged = self.gone = 0
         self.errors: list[PictureError] = []
         self.drops: list[tuple[str, Dropped]] = []
+        self.erasures: list[Erasure] = []
+        self.zones = all_zones(store)
         self._state: dict[str, tuple[int, int]] = {}
 
     def new_files(self, paths: Iterable[Path]) -> Iterator[str]:
@@ -120,10 +126,14 @@ class Run:
         photo = Photo(
             result.sha256, result.source, size, mtime, result.width, result.height, result.taken_at
         )
-        self.store.add_photo(photo, result.faces, result.dropped, result.crops)
+        size_of = (result.width, result.height)
+        keep, barred = without_zones(self.zones, result.source, size_of, result.faces)
+        faces, dropped = result.faces[keep], (*result.dropped, *barred)
+        crops = [crop for crop, kept in zip(result.crops, keep, strict=False) if kept]
+        self.store.add_photo(photo, faces, dropped, crops)
         self.photos += 1
-        self.faces += len(result.faces)
-        self.drops += [(result.source, drop) for drop in result.dropped]
+        self.faces += len(faces)
+        self.drops += [(result.source, drop) for drop in dropped]
 
     def _tell(self, path: str) -> None:
         if self.progress:
@@ -167,6 +177,8 @@ class Run:
             used.embedder.name,
             tuple(self.errors),
             tuple(self.drops),
+            sum(one.removed["faces"] for one in self.erasures),
+            all(one.proven for one in self.erasures),
         )
 
 

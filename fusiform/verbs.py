@@ -18,6 +18,7 @@ from fusiform.pipeline import (
     load_detector,
     load_embedder,
 )
+from fusiform.policy import ask
 from fusiform.recognise.compare import DEFAULT_FMR, probability, similarity, threshold
 from fusiform.recognise.description import Description, description_of
 from fusiform.recognise.embedder import Embedder
@@ -66,8 +67,14 @@ def embed(
     """Every face with its embedding of unit length and its quality, best score first.
 
     Finds too small, too blurred or too uncertain to be compared are left out.
-    Raises PictureError if the picture cannot be read, ChoiceError for an array of the wrong kind.
+    Raises PictureError if the picture cannot be read, ChoiceError for an array of the wrong kind,
+    PolicyForbids.
     """
+    ask("embed")
+    return _embedded(source, detector, embedder, small_faces)
+
+
+def _embedded(source: Source, detector: str, embedder: str, small_faces: bool = False) -> Faces:
     limits = Limits(small_faces=small_faces)
     return analyse_one(source, models(detector, embedder), limits).faces
 
@@ -92,12 +99,12 @@ def verify(
 
     The most similar pair of faces decides, against the embedder's threshold at false match rate
     `fmr` (1e-2, 1e-3 or 1e-4) or against `limit`, a cosine. Raises PictureError, ChoiceError,
-    and ModelUnsupported if the card states no threshold and no `limit` is given.
+    PolicyForbids, and ModelUnsupported if the card states no threshold and no `limit` is given.
     """
+    ask("verify")
     card = models(detector, embedder).embedder.card
     wanted = threshold(card, fmr) if limit is None else limit
-    faces_a = embed(a, detector=detector, embedder=embedder)
-    faces_b = embed(b, detector=detector, embedder=embedder)
+    faces_a, faces_b = (_embedded(source, detector, embedder) for source in (a, b))
     names = (faces_a.detector, card.name)
     if not len(faces_a) or not len(faces_b):
         return Verification(False, None, wanted, None, faces_a, faces_b, None, *names)

@@ -205,8 +205,42 @@ def test_doctor(ask):
 
 def test_forget(ask):
     told = ask("forget", "1", "--yes")
-    assert_complete("forget", told)
+    assert_documented("forget", told)
     assert told["proven"]
+    assert FIELDS["forget"].keys() - {path for path, _ in fields(told)} == {
+        "removed.notes",
+        "removed.regions",
+    }
+
+
+def test_duties(ask, copied, tmp_path, monkeypatch):
+    one, two = (entry["person"] for entry in ask("people"))
+    noted = ask("consent", one, "--given", "by letter", "--until", "2020-02-02")
+    assert (noted[0]["standing"], noted[0]["until"]) == ("expired", "2020-02-02")
+    assert [entry["standing"] for entry in ask("consent")] == ["expired", None]
+    assert ask("people")[0]["consent"] == ask("show", one)["consent"] == "expired"
+    rule = ask("keep", "2y")
+    assert (rule["keep"], rule["policy"], rule["due"]) == ("2y", None, 0)
+    lists = ask("consent")
+    gone = ask("consent", "--forget-withdrawn", "--yes")
+    assert (gone["people"], gone["removed"]["notes"], gone["proven"]) == ([one], 1, True)
+    assert_documented("consent", lists)
+    assert_documented("consent", gone)
+    with Store(copied) as store, store.write() as db:
+        db.execute("UPDATE photos SET added_at = '2020-02-02T00:00:00+00:00'")
+    ask("consent", two, "--withdrawn", "by telephone")
+    assert ask("keep")["due"] == 4
+    assert_complete("keep", ask("keep", "--apply"))
+    added = ask("zone", "add", tmp_path, 0, 0.5, 1, 1)
+    known = ask("zone", "list")
+    ask("zone", "remove", 1)
+    assert [known, ask("zone", "list")] == [[{k: added[k] for k in ("zone", "folder", "box")}], []]
+    assert_documented("zone", added)
+    assert_documented("zone", known)
+    monkeypatch.setenv("FUSIFORM_POLICY", str(tmp_path / "policy.toml"))
+    (tmp_path / "policy.toml").write_text('[keep]\nretention = "1y"\n[allow]\nindex = false')
+    assert_complete("policy", ask("policy", gallery=False))
+    assert ask("keep", "off") == {"keep": None, "policy": "1y", "due": 0}
 
 
 def test_paths_are_absolute(ask, album, monkeypatch):
@@ -218,7 +252,7 @@ def test_paths_are_absolute(ask, album, monkeypatch):
         assert entry["photo"] == str(album / "grace_hopper.jpg")
 
 
-def test_decisions(ask):
+def test_decisions(ask, album):
     one, two = (entry["person"] for entry in ask("people")[:2])
     assert_complete("not-same", ask("not-same", one, two))
     assert_complete("hide", ask("hide", two))
@@ -232,13 +266,16 @@ def test_decisions(ask):
     taken = ask("undo", 2)
     assert [act["kind"] for act in taken] == ["not-a-face", "merge"]
     told = ask("journal")
+    ask("consent", two, "--given", "in writing")
+    noted = ask("journal")[-1:]
     ask("forget", two, "--yes")
+    ask("zone", "add", album, 0, 0, 1, 1, "--yes")
     assert_documented("undo", taken)
-    assert_complete("journal", told, ask("journal")[-1:])
+    assert_complete("journal", told, noted, ask("journal")[-2:])
     kinds = [act["kind"] for act in ask("journal")]
     assert kinds == [
         *("not-same", "hide", "hide", "name", "split", "merge", "not-a-face", "undo", "undo"),
-        "forget",
+        *("forget", "erase"),
     ]
 
 

@@ -21,9 +21,20 @@ LONGEST_FILE = 400
 FLOOR = {"core"}
 SHARED = FLOOR | {"measure", "hub"}
 MODELS = {"detection", "recognise", "analyse", "trust"}
-RUNNING = {"pipeline", "gallery", "indexing", "reembedding", "pointing", "verbs"}
+RUNNING = {
+    "pipeline",
+    "gallery",
+    "indexing",
+    "reembedding",
+    "pointing",
+    "verbs",
+    "policy",
+    "duties",
+}
 MAY_IMPORT = {
     "fusiform": {"core", "api"},
+    "policy": FLOOR | {"hub"},
+    "duties": FLOOR | {"gallery", "policy"},
     "core": set(),
     "measure": FLOOR,
     "hub": FLOOR,
@@ -33,11 +44,9 @@ MAY_IMPORT = {
     "indexing": FLOOR | {"pipeline", "gallery"},
     "reembedding": MODELS | FLOOR | {"pipeline", "gallery"},
     "pointing": MODELS | FLOOR | {"pipeline"},
-    "verbs": MODELS | SHARED | {"pipeline"},
+    "verbs": MODELS | SHARED | {"pipeline", "policy"},
     "api": MODELS | SHARED | RUNNING,
-    "app": MODELS
-    | SHARED
-    | {"pipeline", "gallery", "indexing", "reembedding", "verbs", "api", "fusiform"},
+    "app": MODELS | SHARED | RUNNING | {"api", "fusiform"},
     "lab": FLOOR,
     "lab.geometry": FLOOR,
     "lab.world": FLOOR | {"lab.geometry"},

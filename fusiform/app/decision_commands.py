@@ -225,6 +225,8 @@ def in_words(entry: Entry) -> str:
         "not-a-face": f"{faces} set aside as none",
         "hide": f"{who} {'hidden' if told.get('hidden') else 'shown again'}",
         "undo": f"act {told.get('undid')} undone",
+        "consent": f"consent of {who} {'given' if told.get('given') else 'withdrawn'}",
+        "erase": f"{api.count_of(told.get('count', 0), 'face')} erased ({told.get('why')})",
         "forget": f"somebody forgotten ({api.count_of(told.get('count', 0), 'face')})",
     }[entry.act.kind]
 

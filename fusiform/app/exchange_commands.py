@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from fusiform import api
-from fusiform import gallery as rooms
 from fusiform.app.terminal import GalleryOption, JsonOption, open_gallery, say, show, show_json
 from fusiform.app.world_output import bar
 from fusiform.core.errors import FusiformError
@@ -38,7 +37,7 @@ def write_names(
         fusiform write-names "Ada Lovelace" --tags
     """
     with open_gallery(gallery) as g, bar("writing") as told:
-        done = rooms.write_names(g.store, people or (), tags=tags, progress=told)
+        done = g.write_names(*people or (), tags=tags, progress=told)
     complain(done.failed)
     if as_json:
         failed = [str(error) for error in done.failed]
@@ -60,7 +59,7 @@ def read_names(gallery: GalleryOption = None, as_json: JsonOption = False) -> No
         fusiform read-names
     """
     with open_gallery(gallery) as g, bar("reading") as told:
-        taken = rooms.read_names(g.store, progress=told)
+        taken = g.read_names(told)
     complain(taken.failed)
     if as_json:
         named = [{"person": number, "name": name} for number, name in taken.named]

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from fusiform import api
+from fusiform import gallery as rooms
 from fusiform.app import schema
 from fusiform.app.terminal import (
     DetectorOption,
@@ -17,6 +18,8 @@ from fusiform.app.terminal import (
     Pictures,
     SmallFacesOption,
     Who,
+    YesOption,
+    ask_first,
     corners,
     open_gallery,
     progress_bar,
@@ -27,7 +30,7 @@ from fusiform.app.terminal import (
 )
 from fusiform.core import draw
 from fusiform.core.pictures import picture_paths
-from fusiform.gallery import Person
+from fusiform.gallery import Erasure, Person
 from fusiform.indexing import Report
 
 app = typer.Typer()
@@ -49,6 +52,13 @@ def index(
         float | None,
         typer.Option(
             metavar="COSINE", help="Average similarity for grouping, by default the card's."
+        ),
+    ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PERIOD",
+            help="From now on keep faces that long: 90d, 6w, 18m, 2y (see `keep`).",
         ),
     ] = None,
     wait: Annotated[
@@ -79,8 +89,12 @@ def index(
         fusiform index ~/Pictures
 
         fusiform index /mnt/photos --gallery family.db --detector yunet-s
+
+        fusiform index ~/webcam --keep 90d
     """
     with open_gallery(gallery, detector=detector, embedder=embedder, create=True) as g:
+        if keep is not None:
+            g.duties.keep_for(keep)
         total = sum(1 for _ in picture_paths(pictures, on_error=lambda _: None))
         with progress_bar("indexing", total) as bar:
             report = g.index(
@@ -100,6 +114,8 @@ def index(
         show_json(schema.report(report), indent=None)  # one line: the last
     else:
         show(summary(report))
+    if not report.proven:
+        say(TRACES)
     if report.errors and not total:
         raise typer.Exit(1)
 
@@ -117,6 +133,7 @@ def summary(report: Report) -> str:
         (report.unchanged, "known already"),
         (report.duplicates, "known under another path"),
         (report.gone, "gone"),
+        (report.erased, "erased (kept long enough, or in a zone)"),
         *((n, f"left out: {reason}") for reason, n in report.drop_reasons.items()),
     ]
     parts[1:1] = [f"{n:,} {what}" for n, what in extras if n]
@@ -237,7 +254,7 @@ def split(
 def forget(
     who: Who,
     gallery: GalleryOption = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Erase a person: faces, vectors and name leave the file, and a search of its bytes proves it.
@@ -252,19 +269,22 @@ def forget(
         fusiform forget "Ada Lovelace" --yes --json
     """
     with open_gallery(gallery) as g:
-        one = g.person(who)
-        question = f"Erase {api.title(one)} ({api.count_of(len(one.faces), 'face')}) for good?"
-        if not yes and not typer.confirm(question, err=True):
-            raise typer.Exit(1)
+        one = rooms.person(g.store, who)  # whatever the policy says of searching by name
+        faces = api.count_of(len(one.faces), "face")
+        ask_first(f"Erase {api.title(one)} ({faces}) for good?", yes)
         result = g.forget(one.id)
     if as_json:
-        show_json(schema.erasure(result))
+        show_json({"person": one.id} | schema.erasure(result))
     else:
-        removed = ", ".join(f"{n} {what}" for what, n in result.removed.items())
-        proof = "no trace left in the file" if result.proven else TRACES
-        show(f"erased: {removed}; {proof}")
+        show(erased_in_words(result))
     if not result.proven:
         raise typer.Exit(1)
+
+
+def erased_in_words(result: Erasure) -> str:
+    """What went, and the proof."""
+    removed = ", ".join(f"{n} {what}" for what, n in result.removed.items())
+    return f"erased: {removed}; {'no trace left in the file' if result.proven else TRACES}"
 
 
 def show_one(one: Person, as_json: bool) -> None:
@@ -273,6 +293,9 @@ def show_one(one: Person, as_json: bool) -> None:
         show_json(schema.person(one))
         return
     show(f"{api.title(one)} (number {one.id}): {api.count_of(len(one.faces), 'face')}")
+    if one.consent:
+        days = f" until {one.consent.until}" if one.consent.until else ""
+        show(f"consent {schema.standing(one)}{days}: {one.consent.note}")
     rows = [
         (f.id, corners(f.box), f"{f.score:.2f}", f"{f.quality:.2f}", f.photo) for f in one.faces
     ]

@@ -24,9 +24,12 @@ from fusiform.gallery import (
     PhotoRow,
     Question,
     Reason,
+    Zone,
 )
+from fusiform.gallery.database import today
 from fusiform.hub.card import Card
 from fusiform.indexing import Report
+from fusiform.policy import Policy
 from fusiform.recognise.description import Description
 from fusiform.recognise.verification import Verification
 from fusiform.reembedding import Embedded
@@ -99,6 +102,8 @@ def report(result: Report) -> Json:
         "seconds": round(result.seconds, 3),
         "detector": result.detector,
         "embedder": result.embedder,
+        "erased": result.erased,
+        "proven": result.proven,
         "errors": [
             {"photo": os.path.abspath(e.source), "reason": e.reason, "remedy": e.remedy}
             for e in result.errors
@@ -126,7 +131,37 @@ def face_row(row: FaceRow) -> Json:
 
 
 def person(one: Person) -> Json:
-    return {"person": one.id, "name": one.name, "faces": [face_row(row) for row in one.faces]}
+    faces = [face_row(row) for row in one.faces]
+    return {"person": one.id, "name": one.name, "consent": standing(one), "faces": faces}
+
+
+def standing(one: Person) -> str | None:
+    """given, withdrawn or expired today; None where nothing is noted."""
+    return one.consent.standing(today()) if one.consent else None
+
+
+def consent(one: Person) -> Json:
+    said = one.consent
+    return {
+        "person": one.id,
+        "name": one.name,
+        "faces": len(one.faces),
+        "standing": standing(one),
+        "note": said and said.note,
+        "until": said and said.until,
+    }
+
+
+def zone(one: Zone) -> Json:
+    return {"zone": one.id, "folder": one.folder, "box": list(one.box)}
+
+
+def policy(one: Policy) -> Json:
+    rules = [
+        {"setting": rule.setting, "value": rule.value, "file": rule.file and str(rule.file)}
+        for rule in one.rules.values()
+    ]
+    return {"files": [str(file) for file in one.files], "rules": rules}
 
 
 def match(one: Match, probability: float | None) -> Json:
@@ -187,7 +222,7 @@ def photo_row(one: PhotoRow) -> Json:
 
 
 def erasure(result: Erasure) -> Json:
-    return {"person": result.person, "removed": result.removed, "proven": result.proven}
+    return {"removed": result.removed, "proven": result.proven}
 
 
 def model(card: Card, state: str) -> Json:

@@ -49,6 +49,8 @@ SmallFacesOption = Annotated[
 Pictures = Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Files or folders.")]
 Who = Annotated[str, typer.Argument(metavar="PERSON", help="A person's number or name.")]
 
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
 NO = 3
 """Exit code of an answered question whose answer is no, with --exit-code."""
 
@@ -143,6 +145,12 @@ def key() -> Secret:
 
 def _asked() -> str:
     return str(typer.prompt("Passphrase", hide_input=True, err=True))
+
+
+def ask_first(question: str, yes: bool) -> None:
+    """Ends with exit code 1 if the answer is not yes; `yes` answers."""
+    if not yes and not typer.confirm(question, err=True):
+        raise typer.Exit(1)
 
 
 @contextmanager

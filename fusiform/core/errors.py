@@ -12,6 +12,8 @@ FusiformError
 │   └── ModelUnsupported   its inputs or outputs are not of a known kind
 ├── OfflineError           the network was needed while it is switched off
 ├── FetchError             a download failed; says how to do it by hand
+├── PolicyForbids          this machine's policy does not allow it
+│   └── PolicyDamaged      a policy cannot be read, so nothing it may speak of is allowed
 └── GalleryError           a gallery cannot do what was asked
     ├── GalleryBusy        another process is indexing it
     ├── GalleryDamaged     the file is no gallery, or SQLite finds it corrupt
@@ -86,6 +88,14 @@ class OfflineError(FusiformError):
 
 class FetchError(FusiformError):
     """A download failed; the message says how to do it by hand."""
+
+
+class PolicyForbids(FusiformError):
+    """The policy of this machine does not allow it; the message names the file."""
+
+
+class PolicyDamaged(PolicyForbids):
+    """A policy cannot be read, so nothing it may speak of is allowed."""
 
 
 class GalleryError(FusiformError):

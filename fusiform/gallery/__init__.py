@@ -2,8 +2,19 @@
 
 from fusiform.gallery.acts import Act
 from fusiform.gallery.cipher import Secret, WrongKey
-from fusiform.gallery.decisions import apart, hide, merge, name, no_faces, same, split, undo
-from fusiform.gallery.erasure import compact, forget
+from fusiform.gallery.consent import consenting, lapsed
+from fusiform.gallery.decisions import (
+    apart,
+    hide,
+    merge,
+    name,
+    no_faces,
+    note_consent,
+    same,
+    split,
+    undo,
+)
+from fusiform.gallery.erasure import compact, forget, forget_lapsed
 from fusiform.gallery.exchange import Taken, Written, read_names, write_names
 from fusiform.gallery.freshness import Staleness, stale, ungrouped
 from fusiform.gallery.grouping import MINIMUM_QUALITY, group
@@ -15,16 +26,37 @@ from fusiform.gallery.persons import people, person, regroup
 from fusiform.gallery.photo_search import photos
 from fusiform.gallery.query import Span
 from fusiform.gallery.questions import Question, Reason, questions, why
-from fusiform.gallery.records import Erasure, FaceRow, Match, Person, Photo, PhotoRow, Skipped
+from fusiform.gallery.records import (
+    Consent,
+    Erasure,
+    FaceRow,
+    Match,
+    Person,
+    Photo,
+    PhotoRow,
+    Skipped,
+)
 from fusiform.gallery.reembedding import Changes, Move, compare, drop_vectors, register, switch
+from fusiform.gallery.retention import due, expire, keep_for, kept_for
 from fusiform.gallery.sealing import Sealing, change, seal, unseal
 from fusiform.gallery.search import find
 from fusiform.gallery.store import Store
+from fusiform.gallery.zones import (
+    Zone,
+    add_zone,
+    all_zones,
+    clear_zones,
+    faces_in,
+    remove_zone,
+    without_zones,
+    zone_of,
+)
 
 __all__ = [
     "MINIMUM_QUALITY",
     "Act",
     "Changes",
+    "Consent",
     "Decisions",
     "Entry",
     "Erasure",
@@ -46,26 +78,39 @@ __all__ = [
     "Taken",
     "Written",
     "WrongKey",
+    "Zone",
     "absorb",
     "acts",
+    "add_zone",
+    "all_zones",
     "apart",
     "calibrate",
     "change",
+    "clear_zones",
     "compact",
     "compare",
+    "consenting",
     "drop",
     "drop_vectors",
+    "due",
     "entries",
+    "expire",
+    "faces_in",
     "find",
     "forget",
+    "forget_lapsed",
     "group",
     "hide",
     "is_url",
     "keep",
+    "keep_for",
     "kept",
+    "kept_for",
+    "lapsed",
     "merge",
     "name",
     "no_faces",
+    "note_consent",
     "people",
     "person",
     "photos",
@@ -73,6 +118,7 @@ __all__ = [
     "read_names",
     "register",
     "regroup",
+    "remove_zone",
     "replay",
     "same",
     "seal",
@@ -83,5 +129,7 @@ __all__ = [
     "ungrouped",
     "unseal",
     "why",
+    "without_zones",
     "write_names",
+    "zone_of",
 ]

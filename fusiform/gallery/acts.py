@@ -6,16 +6,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from fusiform.gallery.records import Consent
+
 Ids = tuple[int, ...]
 Pins = dict[int, int]
 Names = dict[int, str | None]
+Consents = dict[int, Consent | None]
 
 
 class _Act:
     """What an act means unless it says otherwise: nothing.
 
     `pins()` face -> person; `names(before)` person -> new name, None for no longer; `no_faces()`;
-    `hides()` person -> whether hidden.
+    `hides()` person -> whether hidden; `consents(before)` person -> what is noted now, None for
+    nothing.
     """
 
     kind: ClassVar[str]
@@ -30,6 +34,9 @@ class _Act:
         return ()
 
     def hides(self) -> dict[int, bool]:
+        return {}
+
+    def consents(self, before: Mapping[int, Consent]) -> Consents:
         return {}
 
 
@@ -62,6 +69,9 @@ class Merged(_Act):
         return dict.fromkeys(self.faces, self.person)
 
     def names(self, before: Mapping[int, str]) -> Names:
+        return {self.person: before.get(self.person, before.get(self.gone)), self.gone: None}
+
+    def consents(self, before: Mapping[int, Consent]) -> Consents:
         return {self.person: before.get(self.person, before.get(self.gone)), self.gone: None}
 
 
@@ -121,6 +131,25 @@ class Hidden(_Act):
 
 
 @dataclass(frozen=True)
+class Consented(_Act):
+    """`person` agrees to be known here (`given`, through the day `until` if there is one) or takes
+    it back; `note` says how that is known. Its `faces` are its own."""
+
+    person: int
+    given: bool
+    note: str
+    until: str | None
+    faces: Ids
+    kind: ClassVar[str] = "consent"
+
+    def pins(self) -> Pins:
+        return dict.fromkeys(self.faces, self.person)
+
+    def consents(self, before: Mapping[int, Consent]) -> Consents:
+        return {self.person: Consent(self.given, self.note, self.until)}
+
+
+@dataclass(frozen=True)
 class Undone(_Act):
     """The act that stands at `entry` is undone."""
 
@@ -136,8 +165,18 @@ class Forgotten(_Act):
     kind: ClassVar[str] = "forget"
 
 
-Act = Named | Merged | Split | Apart | NoFaces | Hidden | Undone | Forgotten
+@dataclass(frozen=True)
+class Erased(_Act):
+    """`count` faces were erased, whoever's they were: their time was over (`why` "retention") or
+    they lay where none is kept ("zone")."""
+
+    count: int
+    why: str
+    kind: ClassVar[str] = "erase"
+
+
+Act = Named | Merged | Split | Apart | NoFaces | Hidden | Consented | Undone | Forgotten | Erased
 _ALL: tuple[Callable[..., Act], ...] = (
-    *(Named, Merged, Split, Apart, NoFaces, Hidden, Undone, Forgotten),
+    *(Named, Merged, Split, Apart, NoFaces, Hidden, Consented, Undone, Forgotten, Erased),
 )
 KINDS: dict[str, Callable[..., Act]] = {made.kind: made for made in _ALL}  # type: ignore[attr-defined]

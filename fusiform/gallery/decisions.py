@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 
 from fusiform.core.errors import ChoiceError, GalleryError
 from fusiform.gallery.acts import (
     Act,
     Apart,
+    Consented,
+    Erased,
     Forgotten,
     Hidden,
     Merged,
@@ -102,7 +105,10 @@ def no_faces(store: Store, faces: Iterable[int]) -> int:
         sql = f"SELECT count(*) FROM faces WHERE no_face = 0 AND id IN ({marks})"
         if not wanted or db.execute(sql, wanted).fetchone()[0] != len(wanted):
             raise ChoiceError("faces", "numbers of faces in this gallery (see `show`)", wanted)
-        _decide(store, db, NoFaces(wanted), [])
+        # noted with the act: grouping may do away with one who has no face left before it is undone
+        sql = f"SELECT DISTINCT person_id FROM members WHERE face_id IN ({marks})"
+        owners = [row[0] for row in store.read(sql, wanted)]
+        _decide(store, db, NoFaces(wanted), owners)
         db.execute(f"DELETE FROM members WHERE face_id IN ({marks})", wanted)
         db.execute(f"DELETE FROM pins WHERE face_id IN ({marks})", wanted)
         db.execute(f"UPDATE faces SET no_face = 1 WHERE id IN ({marks})", wanted)
@@ -118,13 +124,45 @@ def hide(store: Store, ref: int | str, hidden: bool = True) -> Person:
     return person(store, number)
 
 
+def note_consent(
+    store: Store, ref: int | str, given: bool, note: str, until: str | None = None
+) -> Person:
+    """Notes that a person agrees to be known here, through the day `until` (ISO 8601) if there is
+    one, or has taken that back. `note` says how that is known: when, where, in which letter.
+
+    Raises UnknownPerson; ChoiceError for an empty note, for what is no day, or for a day where
+    consent is taken back.
+    """
+    note = tidy(note)
+    if not note or not note.isprintable():
+        raise ChoiceError("note", "text that says how this is known", note)
+    if until is not None:
+        until = _day(until, given)
+    with store.write() as db:
+        number = number_of(store, ref)
+        act = Consented(number, given, note, until, _members(store, number))
+        _decide(store, db, act, [number])
+    return person(store, number)
+
+
+def _day(text: str, given: bool) -> str:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise ChoiceError("until", "a day such as 2030-12-31", text) from None
+    if not given:
+        raise ChoiceError("until", "used where consent is given", text)
+    return day.isoformat()
+
+
 def undo(store: Store, count: int = 1) -> list[Entry]:
     """Takes the last `count` acts back, the last one first; returns them in that order.
 
     People, names and faces are again as they were before the act; faces that joined two people
     while they were one are nobody's, until they are grouped. Raises ChoiceError below 1,
     GalleryError where nothing is left to undo, the act was a forgetting, or it was made before
-    fusiform could undo. Then nothing is undone.
+    fusiform could undo. Then nothing is undone. Faces that were erased since, because their time
+    was over or for a zone, do not come back.
     """
     if count < 1:
         raise ChoiceError("count", "at least 1", count)
@@ -146,7 +184,7 @@ def _last(store: Store, before: int) -> Entry:
     for entry in reversed(entries(store)):
         if isinstance(entry.act, Forgotten):
             raise GalleryError(f"{store.name}: forgetting a person cannot be undone.")
-        if not entry.undone and not isinstance(entry.act, Undone):
+        if not entry.undone and not isinstance(entry.act, Undone | Erased):
             if entry.before is None:
                 raise GalleryError(
                     f"{store.name}: act {entry.number} ({entry.act.kind}) was made by a fusiform "

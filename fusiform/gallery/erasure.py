@@ -1,17 +1,34 @@
-"""Forgetting a person so that nothing of them is left in the file, and proof of it."""
+"""Forgetting faces so that nothing of them is left in the gallery, and proof of it."""
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date
+
 from fusiform.gallery import index, journal
-from fusiform.gallery.acts import Forgotten
+from fusiform.gallery.acts import Act, Forgotten
+from fusiform.gallery.consent import lapsed
 from fusiform.gallery.database import Connection
 from fusiform.gallery.exchange import erase_names
-from fusiform.gallery.persons import person as find_person
+from fusiform.gallery.persons import number_of
 from fusiform.gallery.records import Erasure
 from fusiform.gallery.store import Store
 from fusiform.gallery.traces import pieces_of
 
 _SHORTEST_NAME = 6  # bytes; a shorter text may stand in a file's numbers by chance
+
+
+@dataclass(frozen=True)
+class Condemned:
+    """What is to be erased: `faces`, and `people` with all that was ever said of them; `acts` is
+    what the journal says of it."""
+
+    faces: list[int]
+    people: list[int]
+    acts: list[Act]
 
 
 def forget(store: Store, ref: int | str) -> Erasure:
@@ -25,21 +42,54 @@ def forget(store: Store, ref: int | str) -> Erasure:
     `compact` when that process is done.
     Raises UnknownPerson, GalleryBusy while the gallery is being indexed.
     """
-    with store.lock_for_indexing(alone=True):
+    return _forget(store, lambda: [number_of(store, ref)])
+
+
+def _forget(store: Store, choose: Callable[[], list[int]]) -> Erasure:
+    def condemned() -> Condemned:
+        people = choose()
+        each = [_faces_of(store, number) for number in people]
+        faces = [face for part in each for face in part]
+        return Condemned(faces, people, [Forgotten(len(part)) for part in each])
+
+    return erase(store, condemned)
+
+
+def forget_lapsed(store: Store, day: date | None = None) -> Erasure:
+    """`forget`, of everybody who took consent back or whose consent has expired by `day`, by
+    default today (UTC). Raises GalleryBusy."""
+    return _forget(store, lambda: sorted(lapsed(store, day)))
+
+
+def erase(store: Store, choose: Callable[[], Condemned], wait: float = 0.0) -> Erasure:
+    """Erases what `choose` gives when nobody else can write any more; see `forget`.
+
+    People without a name who have no face left then go, too, and the notes of their consent.
+    Nothing happens where there is nothing to erase. Raises what `choose` does, and GalleryBusy if
+    the gallery is still being indexed after `wait` seconds.
+    """
+    with store.lock_for_indexing(wait, alone=True):
         with store.write() as db:
-            number = find_person(store, ref).id
-            vectors = _vectors(store, number)
-            ids, plain, _ = store.vectors_of(_faces(store, number))
-            removed, names = _erase(store, db, number)
+            what = choose()
+            if not what.acts:
+                return nothing()
+            vectors = _vectors(store, what.faces)
+            ids, plain, _ = store.vectors_of(what.faces)
+            removed, gone = _erase(store, db, what)
             others = db.execute("SELECT vector FROM embeddings")
             vectors -= {row[0] for row in others if row[0] in vectors}
         index.erase(store, ids)
-        if regions := erase_names(store, names):
+        if regions := erase_names(store, gone.names):
             removed["regions"] = regions
         compacted = compact(store)
-    texts = [name for name in names if not _still_used(store, name)]
+    texts = [text for text in _spellings(gone) if not _still_used(store, text)]
     traces = store.db.traces(pieces_of(vectors), texts) or index.traces(store, plain)
-    return Erasure(number, removed, compacted and not traces)
+    return Erasure(tuple(what.people), removed, compacted and not traces)
+
+
+def nothing() -> Erasure:
+    """What is told where there was nothing to erase."""
+    return Erasure((), {"faces": 0, "embeddings": 0, "names": 0}, proven=True)
 
 
 def compact(store: Store) -> bool:
@@ -50,32 +100,50 @@ def compact(store: Store) -> bool:
     return store.db.compact()
 
 
-def _vectors(store: Store, number: int) -> set[bytes]:
-    sql = "SELECT vector FROM embeddings JOIN members USING (face_id) WHERE person_id = ?"
-    return {row[0] for row in store.read(sql, (number,))}
+def _vectors(store: Store, faces: Iterable[int]) -> set[bytes]:
+    sql = "SELECT vector FROM embeddings WHERE face_id IN"
+    return {row[0] for row in store.read_in(sql, faces)}
 
 
-def _faces(store: Store, number: int) -> list[int]:
+def _faces_of(store: Store, number: int) -> list[int]:
     sql = "SELECT face_id FROM members WHERE person_id = ?"
     return [row[0] for row in store.read(sql, (number,))]
 
 
-def _erase(store: Store, db: Connection, number: int) -> tuple[dict[str, int], set[str]]:
-    faces = _faces(store, number)
-    own = "(SELECT face_id FROM members WHERE person_id = ?)"
-    db.execute(
-        "UPDATE photos SET forgotten = forgotten + n FROM (SELECT photo_id, count(*) AS n "
-        f"FROM faces WHERE id IN {own} GROUP BY photo_id) AS gone WHERE photos.id = photo_id",
-        (number,),
+def _erase(store: Store, db: Connection, what: Condemned) -> tuple[dict[str, int], journal.Gone]:
+    each = [(face,) for face in what.faces]
+    rows = store.read_in("SELECT photo_id FROM faces WHERE id IN", what.faces)
+    counts = [(n, photo) for photo, n in Counter(photo for (photo,) in rows).items()]
+    db.executemany("UPDATE photos SET forgotten = forgotten + ? WHERE id = ?", counts)
+    faceless = _left_without(store, what.faces) - set(what.people)
+    sql = "DELETE FROM embeddings WHERE face_id = ?"
+    vectors = db.executemany(sql, each).rowcount if each else 0
+    gone = journal.forget(db, what.people, what.faces, faceless)
+    db.executemany("DELETE FROM faces WHERE id = ?", each)
+    db.executemany("DELETE FROM people WHERE id = ?", [(n,) for n in (*what.people, *faceless)])
+    for act in what.acts:
+        journal.append(db, act)
+    removed = {"faces": len(each), "embeddings": vectors, "names": len(gone.names)}
+    return removed | ({"notes": len(gone.notes)} if gone.notes else {}), gone
+
+
+def _left_without(store: Store, faces: list[int]) -> set[int]:
+    """People without a name who have no other faces than these."""
+    owners = store.read_in("SELECT person_id FROM members WHERE face_id IN", faces)
+    lost = Counter(number for (number,) in owners)
+    sql = (
+        "SELECT id, (SELECT count(*) FROM members WHERE person_id = people.id) FROM people "
+        "WHERE name IS NULL AND id IN"
     )
-    vectors = db.execute(f"DELETE FROM embeddings WHERE face_id IN {own}", (number,)).rowcount
-    names = journal.forget(db, number, faces)
-    db.executemany("DELETE FROM faces WHERE id = ?", [(face,) for face in faces])
-    db.execute("DELETE FROM people WHERE id = ?", (number,))
-    journal.append(db, Forgotten(len(faces)))
-    return {"faces": len(faces), "embeddings": vectors, "names": len(names)}, names
+    return {number for number, all_of in store.read_in(sql, lost) if all_of == lost[number]}
 
 
-def _still_used(store: Store, name: str) -> bool:
-    """Whether the file rightly holds the name's letters: another person's, a path, a card."""
-    return len(name.encode()) < _SHORTEST_NAME or store.db.holds(name)
+def _spellings(gone: journal.Gone) -> set[str]:
+    """Names and notes as they stand in columns and, with quotes escaped, in the journal."""
+    texts = gone.names | gone.notes
+    return texts | {json.dumps(text, ensure_ascii=False)[1:-1] for text in texts}
+
+
+def _still_used(store: Store, text: str) -> bool:
+    """Whether the gallery rightly holds its letters: another person's name, a path, a card."""
+    return len(text.encode()) < _SHORTEST_NAME or store.db.holds(text)

@@ -10,6 +10,7 @@ from typing import Any
 
 from fusiform.core.errors import ChoiceError, FusiformError
 from fusiform.gallery import sidecar
+from fusiform.gallery.consent import ask_consent
 from fusiform.gallery.decisions import name
 from fusiform.gallery.paths import shown_path, stored_path
 from fusiform.gallery.persons import number_of
@@ -48,19 +49,24 @@ def write_names(
     *,
     tags: bool = False,
     progress: Progress | None = None,
+    allowed: frozenset[int] | None = None,
 ) -> Written:
     """Puts every name beside every photo, or beside the photos of `people`, as face regions, and
     with `tags` as tags.
 
     Photos are not touched, nor what other programs wrote of other faces. Done again, it brings the
-    sidecars up to date. A photo that fails does not stop the others. Raises UnknownPerson.
+    sidecars up to date. A photo that fails does not stop the others. `allowed`: nobody else is
+    written. Raises UnknownPerson, PolicyForbids.
     """
     wanted = {number_of(store, ref) for ref in people}
+    for number in wanted:
+        ask_consent(number, allowed)
     rows = store.read(
         "SELECT path, person_id, name, x1, y1, x2, y2 FROM files JOIN faces USING (photo_id) "
         "JOIN members ON face_id = faces.id JOIN people ON people.id = person_id "
         "WHERE name IS NOT NULL AND no_face = 0 ORDER BY path, faces.id"
     )
+    rows = [row for row in rows if allowed is None or row[1] in allowed]
     photos = {path: list(some) for path, some in groupby(rows, key=lambda row: row[0])}
     chosen = [p for p, some in photos.items() if not wanted or wanted & {row[1] for row in some}]
     regions, changed, failed = 0, 0, []
@@ -91,13 +97,16 @@ def erase_names(store: Store, names: Iterable[str]) -> int:
     return gone
 
 
-def read_names(store: Store, progress: Progress | None = None) -> Taken:
-    """Names people after the regions that other programs keep of their faces.
+def read_names(
+    store: Store, progress: Progress | None = None, allowed: frozenset[int] | None = None
+) -> Taken:
+    """Names people after the regions that other programs keep of their faces. `allowed`: nobody
+    else is looked at.
 
     A person without a name gets the one that all its named regions have, unless somebody else has
     it: that and differing names are left as open questions.
     """
-    votes, photos, failed = _votes(store, progress)
+    votes, photos, failed = _votes(store, progress, allowed)
     taken = {
         told.casefold() for (told,) in store.read("SELECT name FROM people WHERE name IS NOT NULL")
     }
@@ -120,7 +129,7 @@ def read_names(store: Store, progress: Progress | None = None) -> Taken:
 
 
 def _votes(
-    store: Store, progress: Progress | None
+    store: Store, progress: Progress | None, allowed: frozenset[int] | None
 ) -> tuple[dict[int, Counter[str]], int, list[FusiformError]]:
     faces: dict[Any, list[tuple[int, Box]]] = defaultdict(list)
     sql = (
@@ -128,7 +137,8 @@ def _votes(
         "JOIN members ON face_id = faces.id WHERE no_face = 0 ORDER BY path, faces.id"
     )
     for path, person, *box in store.read(sql):
-        faces[path].append((person, (box[0], box[1], box[2], box[3])))
+        if allowed is None or person in allowed:
+            faces[path].append((person, (box[0], box[1], box[2], box[3])))
     votes: dict[int, Counter[str]] = defaultdict(Counter)
     photos, failed = 0, list[FusiformError]()
     for i, (path, found) in enumerate(faces.items(), 1):

@@ -5,7 +5,7 @@ pinned to one person must stay together and faces pinned to different people mus
 Every act lists the faces it concerned, so the journal alone, without the tables that grouping
 fills, rebuilds what the user decided. With each act stands what it changed as it was before, so
 that it can be undone. An undone act stays in the journal, and so does the undoing; only `forget`
-ever changes past entries, by taking the forgotten person's faces and names out of them.
+and its kin ever change past entries, by taking erased faces, names and notes out of them.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from typing import TypeVar
 
-from fusiform.gallery.acts import KINDS, Act, Merged, Named, Undone
+from fusiform.gallery.acts import KINDS, Act, Consented, Merged, Named, Undone
 from fusiform.gallery.database import Connection, Readable, now
+from fusiform.gallery.records import Consent
 
+_T = TypeVar("_T")
 _LISTS = ("faces", "taken", "others")  # the fields that hold face numbers
 
 
@@ -43,24 +46,30 @@ class Entry:
 
 @dataclass(frozen=True)
 class Decisions:
-    """What the user decided: `pins` face -> person, `names` person -> name, `hidden` people, and
-    finds that are `no_faces`."""
+    """What the user decided: `pins` face -> person, `names` person -> name, `hidden` people, finds
+    that are `no_faces`, and `consents` person -> what stands."""
 
     pins: dict[int, int] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
     hidden: set[int] = field(default_factory=set)
     no_faces: set[int] = field(default_factory=set)
+    consents: dict[int, Consent] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Gone:
+    """What was taken out of the journal: `names`, and `notes` of consents."""
+
+    names: set[str]
+    notes: set[str]
 
 
 def replay(acts: Iterable[Act]) -> Decisions:
     """The decisions that result from `acts` in their order; for one face the last act counts."""
     state = Decisions()
     for act in acts:
-        for person, name in act.names(state.names).items():
-            if name is None:
-                state.names.pop(person, None)
-            else:
-                state.names[person] = name
+        _update(state.names, act.names(state.names))
+        _update(state.consents, act.consents(state.consents))
         state.pins.update(act.pins())
         for face in act.no_faces():
             state.pins.pop(face, None)
@@ -68,6 +77,14 @@ def replay(acts: Iterable[Act]) -> Decisions:
         for person, hidden in act.hides().items():
             (state.hidden.add if hidden else state.hidden.discard)(person)
     return state
+
+
+def _update(known: dict[int, _T], new: Mapping[int, _T | None]) -> None:
+    for person, value in new.items():
+        if value is None:
+            known.pop(person, None)
+        else:
+            known[person] = value
 
 
 def append(db: Connection, act: Act, before: Before | None = None) -> None:
@@ -86,6 +103,20 @@ def entries(store: Readable) -> list[Entry]:
 def acts(store: Readable) -> list[Act]:
     """All acts that stand, oldest first: neither undone ones nor the undoing of them."""
     return [e.act for e in entries(store) if not e.undone and not isinstance(e.act, Undone)]
+
+
+def consents(store: Readable) -> dict[int, Consent]:
+    """person -> what stands of its consent; reads only the acts that can bear on it."""
+    first = store.read("SELECT min(id) FROM journal WHERE kind = ?", (Consented.kind,))[0][0]
+    if first is None:
+        return {}
+    kinds = (Consented.kind, Merged.kind, Undone.kind)
+    sql = (
+        "SELECT id, at, kind, payload, NULL FROM journal "  # what was before is long, and not asked
+        "WHERE id >= ? AND kind IN (?, ?, ?) ORDER BY id"
+    )
+    past = list(_entries(store.read(sql, (first, *kinds))))
+    return replay(e.act for e in past if not e.undone).consents
 
 
 def replayed_pins(db: Connection) -> dict[int, int]:
@@ -117,32 +148,33 @@ def _before(text: str | None) -> Before | None:
     return Before({int(k): v for k, v in told["members"].items()}, people)
 
 
-def forget(db: Connection, person: int, faces: Iterable[int]) -> set[str]:
-    """Takes `faces`, and every name `person` ever had, out of the journal; returns those names.
+def forget(
+    db: Connection, people: Iterable[int], faces: Iterable[int], faceless: Iterable[int] = ()
+) -> Gone:
+    """Takes `faces`, and every name and note that `people` ever had, out of the journal; of those
+    who are `faceless` then only the notes, so that older acts can still be undone.
 
-    Runs inside the caller's transaction. People who were merged into `person` count as `person`.
+    Runs inside the caller's transaction. People who were merged into one of them count as it.
     """
-    gone, names = frozenset(faces), set[str]()
     past = list(_entries(db.execute(_ALL)))
-    who = _with_merged(person, [entry.act for entry in past if not entry.undone])
-    removed = set[int]()
-    for entry in past:
-        names |= _names_in(entry, who)
-        if isinstance(entry.act, Named) and entry.act.person in who:
-            removed.add(entry.number)
-    for entry in past:
-        if isinstance(entry.act, Undone) and entry.act.entry in removed:
-            removed.add(entry.number)
+    standing = [entry.act for entry in past if not entry.undone]
+    who, mute = _with_merged(people, standing), _with_merged(faceless, standing)
+    own = [e for e in past if isinstance(e.act, Named | Consented) and e.act.person in who]
+    removed = {entry.number for entry in own}
+    removed |= {e.number for e in past if isinstance(e.act, Undone) and e.act.entry in removed}
+    gone = frozenset(faces)
     for entry in past:
         if entry.number in removed:
             db.execute("DELETE FROM journal WHERE id = ?", (entry.number,))
         else:
-            _rewrite(db, entry, who, gone)
-    return names
+            _rewrite(db, entry, who, gone, mute)
+    names = set[str]().union(*(_names_in(entry, who) for entry in past))
+    said = [e.act for e in past if isinstance(e.act, Consented)]
+    return Gone(names, {act.note for act in said if act.person in who | mute} - {""})
 
 
-def _with_merged(person: int, acts: list[Act]) -> set[int]:
-    who = {person}
+def _with_merged(people: Iterable[int], acts: list[Act]) -> set[int]:
+    who = set(people)
     for act in reversed(acts):
         if isinstance(act, Merged) and act.person in who:
             who.add(act.gone)
@@ -156,12 +188,16 @@ def _names_in(entry: Entry, who: set[int]) -> set[str]:
     return names | {row[0] for number, row in rows if number in who and row and row[0]}
 
 
-def _rewrite(db: Connection, entry: Entry, who: set[int], gone: frozenset[int]) -> None:
+def _rewrite(
+    db: Connection, entry: Entry, who: set[int], gone: frozenset[int], mute: set[int]
+) -> None:
     told = asdict(entry.act)
     after = {
         key: tuple(face for face in value if face not in gone) if key in _LISTS else value
         for key, value in told.items()
     }
+    if isinstance(entry.act, Consented) and entry.act.person in mute:
+        after["note"] = ""
     past = None if entry.before is None else _without(entry.before, who, gone)
     if after != told or past != entry.before:
         payload = json.dumps(after, ensure_ascii=False)

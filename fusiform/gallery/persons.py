@@ -14,6 +14,7 @@ import numpy as np
 from fusiform.core.errors import UnknownPerson
 from fusiform.gallery.database import Connection, now
 from fusiform.gallery.grouping import MINIMUM_QUALITY, group
+from fusiform.gallery.journal import consents
 from fusiform.gallery.records import FaceRow, Person
 from fusiform.gallery.store import FACE_COLUMNS, HAS_FILE, Store, face_row
 
@@ -138,7 +139,10 @@ def people(store: Store, hidden: bool = False) -> list[Person]:
     """
     faces = _faces_of_people(store, f"WHERE {HAS_FILE}", ())
     rows = store.read("SELECT id, name FROM people WHERE hidden <= ?", (int(hidden),))
-    found = [Person(number, name, faces.get(number, ())) for number, name in rows]
+    noted = consents(store)
+    found = [
+        Person(number, name, faces.get(number, ()), noted.get(number)) for number, name in rows
+    ]
     shown = [person for person in found if person.name is not None or person.faces]
     return sorted(shown, key=lambda p: (-len(p.faces), p.id))
 
@@ -151,7 +155,7 @@ def person(store: Store, ref: int | str) -> Person:
     number = number_of(store, ref)
     name = store.read("SELECT name FROM people WHERE id = ?", (number,))[0][0]
     faces = _faces_of_people(store, f"WHERE {HAS_FILE} AND person_id = ?", (number,))
-    return Person(number, name, faces.get(number, ()))
+    return Person(number, name, faces.get(number, ()), consents(store).get(number))
 
 
 def _faces_of_people(

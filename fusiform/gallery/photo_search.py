@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from fusiform.gallery.consent import ask_consent
 from fusiform.gallery.paths import shown_path
 from fusiform.gallery.persons import number_of
 from fusiform.gallery.query import Span, evaluate, parse, within
@@ -17,13 +18,17 @@ class _Tables:
     """`query.Lookup` of a gallery."""
 
     store: Store
+    allowed: frozenset[int] | None
 
     def photos_of(self, who: int | str, /) -> list[int]:
+        number = number_of(self.store, who)
+        ask_consent(number, self.allowed)
         sql = f"SELECT photo_id FROM members JOIN faces ON id = face_id WHERE {HAS_FILE}"
-        return self._numbers(f"{sql} AND person_id = ?", number_of(self.store, who))
+        return self._numbers(f"{sql} AND person_id = ?", number)
 
     def names(self) -> Iterable[str]:
-        return [row[0] for row in self.store.read("SELECT name FROM people WHERE name IS NOT NULL")]
+        rows = self.store.read("SELECT id, name FROM people WHERE name IS NOT NULL")
+        return [name for number, name in rows if self.allowed is None or number in self.allowed]
 
     def everything(self) -> list[int]:
         return self._numbers("SELECT DISTINCT photo_id FROM files")
@@ -50,25 +55,30 @@ class _Tables:
         return [row[0] for row in self.store.read(sql, values)]
 
 
-def photos(store: Store, query: str, span: Span | None = None) -> list[PhotoRow]:
+def photos(
+    store: Store, query: str, span: Span | None = None, allowed: frozenset[int] | None = None
+) -> list[PhotoRow]:
     """The photos that `query` (see `query`) asks for, within `span`, oldest first; those without a
-    date come last.
+    date come last. `allowed`: only these people may be asked for and are told.
 
-    Raises ChoiceError for a query that cannot be read, UnknownPerson.
+    Raises ChoiceError for a query that cannot be read, UnknownPerson, PolicyForbids.
     """
-    wanted = evaluate(parse(query), _Tables(store)).tolist()
-    kept = [photo for photo in _rows(store, wanted) if within(span or Span(), photo.taken_at)]
+    wanted = evaluate(parse(query), _Tables(store, allowed)).tolist()
+    kept = [
+        photo for photo in _rows(store, wanted, allowed) if within(span or Span(), photo.taken_at)
+    ]
     return sorted(kept, key=lambda photo: (photo.taken_at is None, photo.taken_at, photo.path))
 
 
-def _rows(store: Store, numbers: list[int]) -> list[PhotoRow]:
+def _rows(store: Store, numbers: list[int], allowed: frozenset[int] | None) -> list[PhotoRow]:
     people: dict[int, dict[int, str | None]] = {}
     sql = (
         "SELECT photo_id, person_id, name, faces.id FROM faces JOIN members ON faces.id = face_id "
         "JOIN people ON people.id = person_id WHERE photo_id IN"
     )
     for photo, person, name, _ in sorted(store.read_in(sql, numbers), key=lambda row: row[3]):
-        people.setdefault(photo, {})[person] = name
+        if allowed is None or person in allowed:
+            people.setdefault(photo, {})[person] = name
     sql = (
         "SELECT photos.id, path, taken_at FROM photos JOIN files ON photo_id = photos.id "
         "WHERE photos.id IN"

@@ -1,8 +1,9 @@
-"""What the gallery takes and gives: plain records, no behaviour."""
+"""What the gallery takes and gives: plain records."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 Box = tuple[float, float, float, float]
 
@@ -48,12 +49,30 @@ class FaceRow:
 
 
 @dataclass(frozen=True)
+class Consent:
+    """What a person said to being known here: `given` or taken back, the `note` of how that is
+    known, and the last day it holds (`until`, ISO 8601) or None."""
+
+    given: bool
+    note: str
+    until: str | None = None
+
+    def standing(self, today: date) -> str:
+        """ "given", "withdrawn" or "expired"."""
+        if not self.given:
+            return "withdrawn"
+        return "expired" if self.until and today.isoformat() > self.until else "given"
+
+
+@dataclass(frozen=True)
 class Person:
-    """A group of faces under its number; `name` is None until somebody gives one."""
+    """A group of faces under its number; `name` is None until somebody gives one, `consent` until
+    something is noted."""
 
     id: int
     name: str | None
     faces: tuple[FaceRow, ...]
+    consent: Consent | None = None
 
 
 @dataclass(frozen=True)
@@ -78,8 +97,9 @@ class Match:
 
 @dataclass(frozen=True)
 class Erasure:
-    """What `forget` removed, counted, and whether a search of the files' bytes found no trace."""
+    """What `forget` or another erasure removed: `people` that are no more (their numbers), counts,
+    and whether a search of the files' bytes found no trace."""
 
-    person: int
+    people: tuple[int, ...]
     removed: dict[str, int]
     proven: bool

@@ -15,14 +15,28 @@ _NOBODY: tuple[None, None] = (None, None)
 
 
 def find(
-    store: Store, probe: NDArray[np.float32], k: int = 20, at_least: float = -1.0
+    store: Store,
+    probe: NDArray[np.float32],
+    k: int = 20,
+    at_least: float = -1.0,
+    allowed: frozenset[int] | None = None,
 ) -> list[Match]:
     """The `k` stored faces most similar to unit `probe (d,)` with similarity >= `at_least`, best
-    first; see `index` for what is looked at.
+    first; see `index` for what is looked at. `allowed`: only faces of these people.
 
     Raises ChoiceError if the probe was not made by the gallery's embedder (other width) or k < 1.
     """
     wanted = np.asarray(probe, dtype=np.float32)
+    if allowed is None:
+        return _find(store, wanted, k, at_least)
+    looked, found = k, _find(store, wanted, k, at_least)
+    while len(found) == looked and sum(one.person in allowed for one in found) < k:
+        looked *= 4
+        found = _find(store, wanted, looked, at_least)
+    return [one for one in found if one.person in allowed][:k]
+
+
+def _find(store: Store, wanted: NDArray[np.float32], k: int, at_least: float) -> list[Match]:
     near = _near(store, wanted, k)
     faces = store.face_rows([i for i, s in near.items() if s >= at_least])[:k]
     people = _people_of(store, [face.id for face in faces])

@@ -56,7 +56,7 @@ def test_nothing_is_left(grouped, crowd):
     gone = blobs(grouped, 2)
     assert all(blob in all_bytes(grouped) for blob in gone + kept)
     erased = forget(grouped, "mina harker")
-    assert (erased.person, erased.proven) == (2, True)
+    assert (erased.people, erased.proven) == ((2,), True)
     assert erased.removed == {"faces": 15, "embeddings": 15, "names": 2}
     left = all_bytes(grouped)
     for trace in (*gone, b"Wilhelmina", b"Mina Harker"):

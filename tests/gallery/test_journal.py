@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -9,15 +11,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from fusiform.core.errors import ChoiceError, GalleryError
+from fusiform.core.periods import Period
 from fusiform.gallery import (
     Store,
     acts,
     apart,
+    expire,
     forget,
     hide,
     merge,
     name,
     no_faces,
+    note_consent,
     people,
     regroup,
     replay,
@@ -26,8 +31,10 @@ from fusiform.gallery import (
 )
 from fusiform.gallery.acts import Forgotten, Merged, Named, Split
 from fusiform.gallery.persons import pins_of
+from fusiform.gallery.records import Consent
 from fusiform.gallery.reembedding import add_vectors, register, switch, without
 
+NOTES = ("by e-mail of Ada", 'in the "blue" letter')
 NAMES = ("Ada", "Grace", "Emmy", "Sophie")
 
 
@@ -69,6 +76,10 @@ def test_acts_come_back_from_the_file(store, crowd, fill):
     ]
 
 
+def muted(consents: dict[int, Consent], faceless: set[int]) -> dict[int, Consent]:
+    return {p: replace(said, note="") if p in faceless else said for p, said in consents.items()}
+
+
 class Decisions(RuleBasedStateMachine):
     """Any sequence of acts, beside a plain record of who must be with whom and called what."""
 
@@ -79,10 +90,13 @@ class Decisions(RuleBasedStateMachine):
         self.pins: dict[int, int] = {}
         self.names: dict[int, str] = {}
         self.hidden: set[int] = set()
+        self.consents: dict[int, Consent] = {}
+        self.merged: list[tuple[int, int]] = []
         self.dismissed: set[int] = set()
         self.gone: set[int] = set()
         self.past: list[tuple[object, ...]] = []
         self.groupings = 0
+        self.old: set[int] = set()
         self.add(20)
 
     def teardown(self) -> None:
@@ -96,8 +110,8 @@ class Decisions(RuleBasedStateMachine):
         ]
 
     def about_to_act(self) -> None:
-        told = (self.pins.copy(), self.names.copy(), self.hidden.copy(), self.dismissed.copy())
-        self.past.append((*told, self.tables(), self.groupings))
+        told = (self.pins, self.names, self.hidden, self.dismissed, self.consents, self.merged)
+        self.past.append((*(one.copy() for one in told), self.tables(), self.groupings))
 
     def one(self, pick: int):
         everybody = people(self.store, hidden=True)
@@ -158,6 +172,10 @@ class Decisions(RuleBasedStateMachine):
         self.names.pop(b.id, None)
         if called:
             self.names[a.id] = called
+        self.merged.append((a.id, b.id))
+        said = self.consents.pop(b.id, None)
+        if said:
+            self.consents.setdefault(a.id, said)
         self.pins |= {face.id: a.id for face in a.faces + b.faces}
 
     @rule(pick=st.integers(0, 50), seed=st.integers(0, 99))
@@ -200,6 +218,50 @@ class Decisions(RuleBasedStateMachine):
         (self.hidden.add if away else self.hidden.discard)(who.id)
         self.pins |= {face.id: who.id for face in who.faces}
 
+    @rule(pick=st.integers(0, 50), given=st.booleans(), note=st.sampled_from(NOTES))
+    def agree(self, pick: int, given: bool, note: str) -> None:
+        if not (who := self.one(pick)):
+            return
+        self.about_to_act()
+        until = "2030-12-31" if given and note == NOTES[0] else None
+        told = note_consent(self.store, who.id, given, note, until).consent
+        assert told == Consent(given, note, until)
+        self.consents[who.id] = told
+        self.pins |= {face.id: who.id for face in who.faces}
+
+    @rule(count=st.integers(1, 4))
+    def grow_old(self, count: int) -> None:
+        """The time of the oldest faces is over: they go, but for those of people who agreed."""
+        old = sorted(set(range(1, self.added + 1)) - self.gone)[:count]
+        with self.store.write() as db:
+            sql = "UPDATE photos SET added_at = '2000-01-01' WHERE id = ?"
+            db.executemany(sql, [(photo,) for photo in old])
+        owner = {face.id: p.id for p in people(self.store, hidden=True) for face in p.faces}
+        kept = {n for n, said in self.consents.items() if said.given}
+        old = self.old | set(old)
+        lost = {face for face in old - self.gone if owner.get(face) not in kept}
+        before = {p.id for p in people(self.store, hidden=True) if p.faces and not p.name}
+        expire(self.store, [Period.of("1y")])
+        self.old, self.gone = old, self.gone | lost
+        self.groupings += 1  # what an act changed is not all there any more
+        faceless = before - self.everyone()
+        for kept_as, gone in reversed(self.merged):
+            faceless |= {gone} if kept_as in faceless else set()
+        self.consents = muted(self.consents, faceless)
+        self.pins = {face: p for face, p in self.pins.items() if face not in lost}
+        self.dismissed -= lost
+        self.past = [
+            (
+                {face: p for face, p in pins.items() if face not in lost},
+                names,
+                hidden,
+                dismissed - lost,
+                muted(consents, faceless),
+                *rest,
+            )
+            for pins, names, hidden, dismissed, consents, *rest in self.past
+        ]
+
     @rule(count=st.integers(1, 3))
     def take_back(self, count: int) -> None:
         if len(self.past) < count:
@@ -211,7 +273,8 @@ class Decisions(RuleBasedStateMachine):
         undo(self.store, count)
         for _ in range(count):
             state = self.past.pop()
-        self.pins, self.names, self.hidden, self.dismissed, tables, groupings = state
+        self.pins, self.names, self.hidden, self.dismissed, self.consents, *rest = state
+        self.merged, tables, groupings = rest
         if groupings == self.groupings:
             assert self.tables() == tables
         else:  # faces whose person grouping had done away with are nobody's now
@@ -225,6 +288,7 @@ class Decisions(RuleBasedStateMachine):
         self.past.clear()
         self.names.pop(who.id, None)
         self.hidden.discard(who.id)
+        self.consents.pop(who.id, None)
         self.gone |= {face.id for face in who.faces}
         self.pins = {face: p for face, p in self.pins.items() if face not in self.gone}
 
@@ -235,6 +299,9 @@ class Decisions(RuleBasedStateMachine):
         assert decided.names == self.names
         assert decided.hidden & self.everyone() == self.hidden & self.everyone()
         assert decided.no_faces == self.dismissed
+        assert decided.consents == self.consents
+        standing = {p.id: p.consent for p in people(self.store, hidden=True) if p.consent}
+        assert standing == {p: self.consents[p] for p in self.consents if p in self.everyone()}
 
     def everyone(self) -> set[int]:
         return {person.id for person in people(self.store, hidden=True)}
