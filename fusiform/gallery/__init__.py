@@ -1,6 +1,7 @@
 """Photos, faces and people kept in a file or on a server: search, grouping, decisions, erasure."""
 
 from fusiform.gallery.acts import Act
+from fusiform.gallery.backup import backup
 from fusiform.gallery.decisions import apart, hide, merge, name, no_faces, same, split, undo
 from fusiform.gallery.erasure import compact, forget
 from fusiform.gallery.exchange import Taken, Written, read_names, write_names
@@ -11,6 +12,8 @@ from fusiform.gallery.journal import Decisions, Entry, acts, entries, replay
 from fusiform.gallery.own import Kept, calibrate, drop, keep, kept
 from fusiform.gallery.persons import people, person, regroup
 from fusiform.gallery.photo_search import photos
+from fusiform.gallery.portable_read import Imported, import_archive
+from fusiform.gallery.portable_write import Exported, export
 from fusiform.gallery.query import Span
 from fusiform.gallery.questions import Question, Reason, questions, why
 from fusiform.gallery.records import Erasure, FaceRow, Match, Person, Photo, PhotoRow, Skipped
@@ -23,7 +26,9 @@ __all__ = [
     "Decisions",
     "Entry",
     "Erasure",
+    "Exported",
     "FaceRow",
+    "Imported",
     "Kept",
     "Match",
     "Person",
@@ -40,14 +45,17 @@ __all__ = [
     "absorb",
     "acts",
     "apart",
+    "backup",
     "calibrate",
     "compact",
     "drop",
     "entries",
+    "export",
     "find",
     "forget",
     "group",
     "hide",
+    "import_archive",
     "is_url",
     "keep",
     "kept",

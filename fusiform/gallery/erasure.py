@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fusiform.gallery import index, journal
+from fusiform.gallery import index, journal, recall
 from fusiform.gallery.acts import Forgotten
 from fusiform.gallery.database import Connection
 from fusiform.gallery.exchange import erase_names
@@ -14,7 +14,7 @@ from fusiform.gallery.traces import pieces_of
 _SHORTEST_NAME = 6  # bytes; a shorter text may stand in a file's numbers by chance
 
 
-def forget(store: Store, ref: int | str) -> Erasure:
+def forget(store: Store, ref: int | str, from_exports: bool = False) -> Erasure:
     """Erases a person: faces, landmarks, vectors, names, and all the journal says of them.
 
     The photos and files stay known, so that the next `index` does not bring the faces back; a
@@ -22,24 +22,30 @@ def forget(store: Store, ref: int | str) -> Erasure:
     is new: nothing is kept by which its faces could be recognised. `proven` tells that afterwards
     no 16 bytes of a removed vector, nor a name, were found in the gallery's files; it is False
     while another process is reading the gallery: SQLite keeps the past for it. Call
-    `compact` when that process is done.
-    Raises UnknownPerson, GalleryBusy while the gallery is being indexed.
+    `compact` when that process is done. `exports` are the archives and backups made of this
+    gallery, still there, that hold the person; with `from_exports` they are rewritten first.
+    Raises UnknownPerson, GalleryBusy while the gallery is being indexed; what rewriting raises,
+    and then nothing is erased here.
     """
     with store.lock_for_indexing(alone=True):
+        rewritten = recall.recall(store, _gone(store, ref)) if from_exports else 0
         with store.write() as db:
-            number = find_person(store, ref).id
+            number, who = find_person(store, ref).id, _gone(store, ref)
             vectors = _vectors(store, number)
             ids, plain, _ = store.vectors_of(_faces(store, number))
             removed, names = _erase(store, db, number)
             others = db.execute("SELECT vector FROM embeddings")
             vectors -= {row[0] for row in others if row[0] in vectors}
+        if rewritten:
+            removed["exports"] = rewritten
         index.erase(store, ids)
         if regions := erase_names(store, names):
             removed["regions"] = regions
         compacted = compact(store)
     texts = [name for name in names if not _still_used(store, name)]
     traces = store.db.traces(pieces_of(vectors), texts) or index.traces(store, plain)
-    return Erasure(number, removed, compacted and not traces)
+    left = recall.holding(store, who)
+    return Erasure(number, removed, compacted and not traces, left)
 
 
 def compact(store: Store) -> bool:
@@ -48,6 +54,11 @@ def compact(store: Store) -> bool:
     Returns False if another process that has the gallery open prevents it.
     """
     return store.db.compact()
+
+
+def _gone(store: Store, ref: int | str) -> recall.Gone:
+    number = find_person(store, ref).id
+    return recall.gone(store, number, _faces(store, number))
 
 
 def _vectors(store: Store, number: int) -> set[bytes]:

@@ -117,6 +117,13 @@ def _before(text: str | None) -> Before | None:
     return Before({int(k): v for k, v in told["members"].items()}, people)
 
 
+def names_of(store: Readable, person: int) -> set[str]:
+    """Every name that `person`, or who was merged into it, ever had."""
+    past = entries(store)
+    who = _with_merged(person, [entry.act for entry in past if not entry.undone])
+    return {name for entry in past for name in _names_in(entry, who)}
+
+
 def forget(db: Connection, person: int, faces: Iterable[int]) -> set[str]:
     """Takes `faces`, and every name `person` ever had, out of the journal; returns those names.
 

@@ -143,7 +143,12 @@ class PostgresSchema:
                 if time.monotonic() > deadline:
                     raise TimeoutError
                 time.sleep(0.02)
-            yield
+            try:
+                yield
+            finally:
+                # the server notices only some time later that a connection was closed
+                if not own.broken:
+                    own.execute("SELECT pg_advisory_unlock_all()")
 
     def vector(self, packed: bytes, /) -> object:
         """A halfvec, or bytes where the gallery is sealed."""

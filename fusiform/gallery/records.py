@@ -78,8 +78,10 @@ class Match:
 
 @dataclass(frozen=True)
 class Erasure:
-    """What `forget` removed, counted, and whether a search of the files' bytes found no trace."""
+    """What `forget` removed, counted; whether a search of the gallery's bytes found no trace; and
+    the archives and backups known to it that still hold the person."""
 
     person: int
     removed: dict[str, int]
     proven: bool
+    exports: tuple[str, ...] = ()
