@@ -108,6 +108,7 @@ def summary(report: Report) -> str:
         (report.unchanged, "known already"),
         (report.duplicates, "known under another path"),
         (report.gone, "gone"),
+        (report.refilled, "with vectors again"),
         *((n, f"left out: {reason}") for reason, n in report.drop_reasons.items()),
     ]
     parts[1:1] = [f"{n:,} {what}" for n, what in extras if n]

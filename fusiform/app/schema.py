@@ -84,6 +84,7 @@ def report(result: Report) -> Json:
         "duplicates": result.duplicates,
         "unchanged": result.unchanged,
         "gone": result.gone,
+        "refilled": result.refilled,
         "people": result.people,
         "seconds": round(result.seconds, 3),
         "detector": result.detector,

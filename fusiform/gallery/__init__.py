@@ -17,6 +17,7 @@ from fusiform.gallery.portable_write import Exported, export
 from fusiform.gallery.query import Span
 from fusiform.gallery.questions import Question, Reason, questions, why
 from fusiform.gallery.records import Erasure, FaceRow, Match, Person, Photo, PhotoRow, Skipped
+from fusiform.gallery.refill import lacks_vectors, refill
 from fusiform.gallery.search import find
 from fusiform.gallery.store import Store, is_url
 
@@ -59,6 +60,7 @@ __all__ = [
     "is_url",
     "keep",
     "kept",
+    "lacks_vectors",
     "merge",
     "name",
     "no_faces",
@@ -67,6 +69,7 @@ __all__ = [
     "photos",
     "questions",
     "read_names",
+    "refill",
     "regroup",
     "replay",
     "same",

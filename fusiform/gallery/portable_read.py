@@ -273,6 +273,8 @@ def _records(archive: Archive, table: str, moves: Mapping[str, str]) -> Iterator
         values = tuple(kept(field, row[field.name], moves) for field in TABLES[table])
         if not belongs(table, values):
             raise ValueError(f"{table}.jsonl has a row that belongs to no archive")
+        if table == "files" and not archive.manifest["templates"]:
+            values = (*values[:2], -1, -1)  # to be looked at again: see `refill`
         if table == "meta" and values[0] == "detector":
             values = (values[0], moved(values[1], moves))  # a model may be told by its path
         yield values
