@@ -23,6 +23,7 @@ from fusiform.app import (
     gallery_commands,
     model_commands,
     picture_commands,
+    portable_commands,
     world_commands,
 )
 from fusiform.app.terminal import Command, Group, say
@@ -46,6 +47,7 @@ for part in (
     decision_commands,
     ask_commands,
     exchange_commands,
+    portable_commands,
     picture_commands,
     model_commands,
     bench_commands,

@@ -230,31 +230,39 @@ def forget(
     who: Who,
     gallery: GalleryOption = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    from_exports: Annotated[
+        bool, typer.Option("--from-exports", help="Also from the archives and backups known.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Erase a person: faces, vectors and name leave the file, and a search of its bytes proves it.
 
     The photos themselves are not touched, and the person's faces do not come back when the same
-    photos are indexed again.
+    photos are indexed again. Archives (`export`) and backups that still hold the person are listed,
+    or, with --from-exports, rewritten without.
 
     Examples:
 
         fusiform forget 7
 
         fusiform forget "Ada Lovelace" --yes --json
+
+        fusiform forget 7 --from-exports
     """
     with open_gallery(gallery) as g:
         one = g.person(who)
         question = f"Erase {api.title(one)} ({api.count_of(len(one.faces), 'face')}) for good?"
         if not yes and not typer.confirm(question, err=True):
             raise typer.Exit(1)
-        result = g.forget(one.id)
+        result = g.forget(one.id, from_exports=from_exports)
     if as_json:
         show_json(schema.erasure(result))
     else:
         removed = ", ".join(f"{n} {what}" for what, n in result.removed.items())
         proof = "no trace left in the file" if result.proven else TRACES
         show(f"erased: {removed}; {proof}")
+    for path in result.exports:
+        say(f"still in {path}: delete it, or replace it with a new copy")
     if not result.proven:
         raise typer.Exit(1)
 

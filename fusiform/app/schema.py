@@ -177,7 +177,8 @@ def photo_row(one: PhotoRow) -> Json:
 
 
 def erasure(result: Erasure) -> Json:
-    return {"person": result.person, "removed": result.removed, "proven": result.proven}
+    told = {"person": result.person, "removed": result.removed, "proven": result.proven}
+    return told | {"exports": list(result.exports)}
 
 
 def model(card: Card, state: str) -> Json:

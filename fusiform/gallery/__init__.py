@@ -20,6 +20,7 @@ from fusiform.gallery.records import Erasure, FaceRow, Match, Person, Photo, Pho
 from fusiform.gallery.refill import lacks_vectors, refill
 from fusiform.gallery.search import find
 from fusiform.gallery.store import Store, is_url
+from fusiform.gallery.tables import Tabled, write_table
 
 __all__ = [
     "MINIMUM_QUALITY",
@@ -41,6 +42,7 @@ __all__ = [
     "Span",
     "Staleness",
     "Store",
+    "Tabled",
     "Taken",
     "Written",
     "absorb",
@@ -79,4 +81,5 @@ __all__ = [
     "ungrouped",
     "why",
     "write_names",
+    "write_table",
 ]

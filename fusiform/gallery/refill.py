@@ -26,9 +26,9 @@ def lacks_vectors(store: Store, photo: int) -> bool:
 
 
 def refill(store: Store, photo: int, found: Faces) -> int:
-    """Gives the stored faces of a photo that have none the vectors of the faces found in it anew, where boxes
-    overlap; returns how many got one. Who they are stays, and nobody comes to them: not those who
-    were forgotten either. `found.embeddings (n, d)`.
+    """Gives the stored faces of a photo that have no vector those of the faces found in it anew,
+    where boxes overlap; returns how many got one. Who they are stays, and nobody comes to them: not
+    those who were forgotten either. `found.embeddings (n, d)`.
     """
     model = store.model_id()
     sql = (
