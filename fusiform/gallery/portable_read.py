@@ -6,8 +6,8 @@ import hashlib
 import json
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -66,7 +66,7 @@ class Archive:
         parts: dict[str, dict[str, Any]] = self.manifest["parts"]
         return parts
 
-    def rows(self, table: str) -> Iterator[dict[str, Any]]:
+    def rows(self, table: str) -> Generator[dict[str, Any], None, None]:
         """The rows of a table as they stand there."""
         with self.stream(f"{table}.jsonl") as stream:
             while line := stream.readline(_LONGEST_LINE):
@@ -252,32 +252,35 @@ def _contradictions(moving: bool) -> Iterator[None]:
 def _fill(
     store: Store, db: Connection, archive: Archive, table: str, moves: Mapping[str, str]
 ) -> None:
-    rows = _records(archive, table, moves)
-    if table == "embeddings":
-        columns, rows = "face_id, model_id, vector", _with_vectors(store, archive, rows)
-    elif table == "crops":
-        columns, rows = "face_id, picture, points", _with_pictures(archive, rows)
-    else:
-        columns = ", ".join(field.name for field in TABLES[table])
-    marks = ", ".join("?" * (columns.count(",") + 1))
-    sql = f"INSERT INTO {table}({columns}) VALUES ({marks})"
-    if table == "meta":
-        sql += " ON CONFLICT(key) DO UPDATE SET value = excluded.value"
-    while page := list(islice(rows, _PAGE)):
-        db.executemany(sql, page)
+    columns = ", ".join(field.name for field in TABLES[table])
+    with closing(_records(archive, table, moves)) as told:
+        rows: Iterator[tuple[Any, ...]] = told
+        if table == "embeddings":
+            columns, rows = "face_id, model_id, vector", _with_vectors(store, archive, told)
+        elif table == "crops":
+            columns, rows = "face_id, picture, points", _with_pictures(archive, told)
+        marks = ", ".join("?" * (columns.count(",") + 1))
+        sql = f"INSERT INTO {table}({columns}) VALUES ({marks})"
+        if table == "meta":
+            sql += " ON CONFLICT(key) DO UPDATE SET value = excluded.value"
+        while page := list(islice(rows, _PAGE)):
+            db.executemany(sql, page)
 
 
-def _records(archive: Archive, table: str, moves: Mapping[str, str]) -> Iterator[tuple[Any, ...]]:
+def _records(
+    archive: Archive, table: str, moves: Mapping[str, str]
+) -> Generator[tuple[Any, ...], None, None]:
     """The rows of a table as a database has them. Raises ValueError, KeyError."""
-    for row in archive.rows(table):
-        values = tuple(kept(field, row[field.name], moves) for field in TABLES[table])
-        if not belongs(table, values):
-            raise ValueError(f"{table}.jsonl has a row that belongs to no archive")
-        if table == "files" and not archive.manifest["templates"]:
-            values = (*values[:2], -1, -1)  # to be looked at again: see `refill`
-        if table == "meta" and values[0] == "detector":
-            values = (values[0], moved(values[1], moves))  # a model may be told by its path
-        yield values
+    with closing(archive.rows(table)) as rows:
+        for row in rows:
+            values = tuple(kept(field, row[field.name], moves) for field in TABLES[table])
+            if not belongs(table, values):
+                raise ValueError(f"{table}.jsonl has a row that belongs to no archive")
+            if table == "files" and not archive.manifest["templates"]:
+                values = (*values[:2], -1, -1)  # to be looked at again: see `refill`
+            if table == "meta" and values[0] == "detector":
+                values = (values[0], moved(values[1], moves))  # a model may be told by its path
+            yield values
 
 
 def _with_vectors(
