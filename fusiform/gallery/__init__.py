@@ -2,6 +2,7 @@
 
 from fusiform.gallery.acts import Act
 from fusiform.gallery.backup import backup
+from fusiform.gallery.copies import backups
 from fusiform.gallery.decisions import apart, hide, merge, name, no_faces, same, split, undo
 from fusiform.gallery.erasure import compact, forget
 from fusiform.gallery.exchange import Taken, Written, read_names, write_names
@@ -49,6 +50,7 @@ __all__ = [
     "acts",
     "apart",
     "backup",
+    "backups",
     "calibrate",
     "compact",
     "drop",
