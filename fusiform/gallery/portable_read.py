@@ -35,6 +35,7 @@ from fusiform.gallery.portable import (
 )
 from fusiform.gallery.store import Store, is_url
 
+_JSON = json.JSONDecoder()
 _BLOCK = 1 << 20
 _LONGEST_LINE = 1 << 28  # bytes; an act of a million faces has a tenth of that
 _LARGEST_MANIFEST = 1 << 20
@@ -70,7 +71,7 @@ class Archive:
         """The rows of a table as they stand there."""
         with self.stream(f"{table}.jsonl") as stream:
             while line := stream.readline(_LONGEST_LINE):
-                row = json.loads(line)
+                row = _JSON.decode(line.decode())
                 if not isinstance(row, dict):
                     raise ValueError(f"{table}.jsonl has a line that is no object")
                 yield row

@@ -10,6 +10,7 @@ import sys
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -134,19 +135,22 @@ def _paged(db: Connection, table: str, columns: str) -> Iterator[tuple[Any, ...]
 
 def _line(table: str, row: Iterable[Any]) -> bytes:
     fields = {f.name: told(f, value) for f, value in zip(TABLES[table], row, strict=True)}
-    text = json.dumps(fields, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return f"{text}\n".encode()
+    return f"{_JSON.encode(fields)}\n".encode()
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _write_part(archive: zipfile.ZipFile, name: str, chunks: Iterable[bytes]) -> dict[str, Any]:
     """Puts a part into the archive; gives what the manifest says of it."""
-    digest, size, count = hashlib.sha256(), 0, 0
+    digest, size, count, left = hashlib.sha256(), 0, 0, iter(chunks)
     with archive.open(_entry(name), "w", force_zip64=True) as stream:
-        for chunk in chunks:
-            stream.write(chunk)
-            digest.update(chunk)
-            size += len(chunk)
-            count += 1
+        while page := list(islice(left, _PAGE)):
+            block = b"".join(page)
+            stream.write(block)
+            digest.update(block)
+            size += len(block)
+            count += len(page)
     rows = {} if name in _WRITTEN_ONCE else {"rows": count}
     return {"bytes": size, "sha256": digest.hexdigest(), **rows}
 

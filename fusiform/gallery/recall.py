@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,8 +44,19 @@ def holding(store: Store, who: Gone) -> tuple[str, ...]:
     return *found, *(copy.path for copy in copies.backups(store) if _backup_has(copy, who))
 
 
+def _lies_there(copy: Copy) -> bool:
+    """Whether a file is there, or may be: its folder may be closed to us."""
+    try:
+        os.stat(copy.path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def _archive_has(copy: Copy, who: Gone) -> bool:
-    if not Path(copy.path).exists():
+    if not _lies_there(copy):
         return False
     try:
         with opened(copy.path, whole=False) as archive, named_faults(archive.path):
@@ -62,7 +74,7 @@ def _has(archive: Archive, who: Gone) -> bool:
 
 
 def _backup_has(copy: Copy, who: Gone) -> bool:
-    if not Path(copy.path).exists():
+    if not _lies_there(copy):
         return False
     try:
         with Store(copy.path, create=False) as store:

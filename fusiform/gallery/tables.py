@@ -168,11 +168,11 @@ def _people(store: Store) -> Iterator[Row]:
 
 def _photos(store: Store) -> Iterator[Row]:
     sql = (
-        "SELECT photos.id, min(path), sha256, width, height, taken_at, "
+        "SELECT photos.id, (SELECT min(path) FROM files WHERE files.photo_id = photos.id), "
+        "sha256, width, height, taken_at, "
         "(SELECT count(*) FROM faces WHERE faces.photo_id = photos.id AND no_face = 0) "
-        "FROM photos JOIN files ON files.photo_id = photos.id WHERE photos.id > ? "
-        "GROUP BY photos.id, sha256, width, height, taken_at "
-        f"ORDER BY photos.id LIMIT {_PAGE}"
+        "FROM photos WHERE EXISTS (SELECT 1 FROM files WHERE files.photo_id = photos.id) "
+        f"AND photos.id > ? ORDER BY photos.id LIMIT {_PAGE}"
     )
     names = _names(store)
     for row in _paged(store, sql):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -178,6 +179,19 @@ def test_an_archive_that_cannot_be_read_may_hold_the_person(grouped, tmp_path):
         forget(grouped, 2, from_exports=True)
     assert [p.id for p in people(grouped)] == before  # so that it can be done again
     assert forget(grouped, 2).exports == (str(path),)
+
+
+def test_what_cannot_be_looked_at_may_hold_the_person(grouped, tmp_path, monkeypatch):
+    path, look = str(tmp_path / "family.fusiform"), os.stat
+    export(grouped, path)
+
+    def closed(file: object, *words: object, **more: object) -> os.stat_result:
+        if str(file) == path:
+            raise PermissionError(13, "Permission denied")
+        return look(file, *words, **more)
+
+    monkeypatch.setattr(os, "stat", closed)
+    assert forget(grouped, 2).exports == (path,)
 
 
 def test_another_file_of_that_name_is_left_alone(grouped, tmp_path, crowd, fill):
