@@ -216,6 +216,15 @@ def test_only_its_user_may_read_it_and_nothing_is_replaced(rich, tmp_path):
     assert [file.name for file in tmp_path.glob("*family*")] == [path.name]
 
 
+def test_what_is_sealed_stays_sealed(rich, tmp_path):
+    rich.note("lock", "{}")  # what a sealed gallery has
+    with pytest.raises(GalleryError, match="an archive would not be"):
+        export(rich, tmp_path / "family.fusiform")
+    assert "embeddings" not in export(rich, tmp_path / "a.fusiform", templates=False).rows
+    with zipfile.ZipFile(tmp_path / "a.fusiform") as archive:
+        assert b'"lock"' not in archive.read("meta.jsonl")
+
+
 def test_a_gallery_is_not_its_own_export(rich, only_files):
     with pytest.raises(GalleryError, match="is the gallery itself"):
         export(rich, rich.path, force=True)
