@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +28,7 @@ from fusiform.gallery import (
     Changes,
     Entry,
     Erasure,
+    Exported,
     Kept,
     Match,
     Person,
@@ -38,6 +39,7 @@ from fusiform.gallery import (
     Secret,
     Span,
     Store,
+    Tabled,
     Taken,
     Written,
 )
@@ -319,9 +321,34 @@ class Gallery:
             rooms.keep(self.store, result)
         return result
 
-    def forget(self, who: str | int) -> Erasure:
-        """Erases a person's faces, vectors and name from the file, and proves it."""
-        return rooms.forget(self.store, who)
+    def forget(self, who: str | int, *, from_exports: bool = False) -> Erasure:
+        """Erases a person's faces, vectors and name from the file, and proves it; `from_exports`:
+        first from the archives and backups that it knows of."""
+        return rooms.forget(self.store, who, from_exports)
+
+    def export(self, path: str | Path, *, templates: bool = True, force: bool = False) -> Exported:
+        """Writes everything into one archive, without `templates` no vectors and crops."""
+        return rooms.export(self.store, path, templates=templates, force=force)
+
+    @classmethod
+    def from_archive(
+        cls,
+        archive: str | Path,
+        path: str | Path | None = None,
+        *,
+        moves: Mapping[str, str] | None = None,
+    ) -> Self:
+        """A new gallery of an archive; `moves`: old folder -> new one. Raises GalleryDamaged."""
+        rooms.import_archive(archive, path or default_gallery(), moves)
+        return cls(path)
+
+    def backup(self, path: str | Path, *, force: bool = False) -> int:
+        """Copies the file while it is in use, and checks the copy; returns its bytes."""
+        return rooms.backup(self.store, path, force=force)
+
+    def table(self, path: str | Path, what: str = "faces", *, force: bool = False) -> Tabled:
+        """Writes "faces", "people" or "photos" as CSV or Parquet, as `path` ends."""
+        return rooms.write_table(self.store, path, what, force=force)
 
     def seal(self, secret: Secret) -> Sealing:
         """Encrypts all templates and crops, those to come too; only `secret` opens them."""

@@ -10,7 +10,17 @@ from pathlib import Path
 
 from fusiform.core.errors import DamagedPicture, NotAPicture, PictureError, PictureTooLarge
 from fusiform.core.faces import Dropped
-from fusiform.gallery import Erasure, Photo, Skipped, Store, all_zones, ungrouped, without_zones
+from fusiform.gallery import (
+    Erasure,
+    Photo,
+    Skipped,
+    Store,
+    all_zones,
+    lacks_vectors,
+    refill,
+    ungrouped,
+    without_zones,
+)
 from fusiform.gallery.paths import shown_path
 from fusiform.pipeline import Analysed, Models
 
@@ -37,9 +47,9 @@ class Report:
 
     `photos` new pictures, `faces` found in them, `dropped` finds not kept, `skipped` files that
     could not be read, `duplicates` new paths of known pictures, `unchanged` files known already,
-    `gone` files that lie there no more. `drops` names every find not kept, with its photo.
-    `erased` faces that were kept longer than is allowed or lie in a zone; `proven`: no trace of
-    them is left.
+    `gone` files that lie there no more, `refilled` known pictures that came without vectors and
+    have them now. `drops` names every find not kept, with its photo. `erased` faces that were kept
+    longer than is allowed or lie in a zone; `proven`: no trace of them is left.
     """
 
     photos: int
@@ -57,6 +67,7 @@ class Report:
     drops: tuple[tuple[str, Dropped], ...] = field(default=(), repr=False)
     erased: int = 0
     proven: bool = True
+    refilled: int = 0
 
     @property
     def drop_reasons(self) -> dict[str, int]:
@@ -66,12 +77,14 @@ class Report:
 
 @dataclass(frozen=True)
 class KnownPhotos:
-    """Which contents the gallery has, asked one at a time so that memory stays flat."""
+    """Which contents the gallery has with their vectors, asked one at a time so that memory stays
+    flat."""
 
     store: Store
 
     def __contains__(self, sha256: object) -> bool:
-        return self.store.photo_id(str(sha256)) is not None
+        number = self.store.photo_id(str(sha256))
+        return number is not None and not lacks_vectors(self.store, number)
 
 
 class Run:
@@ -80,6 +93,7 @@ class Run:
     def __init__(self, store: Store, progress: Callable[[Progress], None] | None) -> None:
         self.store, self.progress = store, progress
         self.photos = self.faces = self.duplicates = self.unchanged = self.gone = 0
+        self.refilled = 0
         self.errors: list[PictureError] = []
         self.drops: list[tuple[str, Dropped]] = []
         self.erasures: list[Erasure] = []
@@ -110,7 +124,9 @@ class Run:
         if isinstance(result.error, PictureError):
             self._skip(result.source, result.error, size, mtime)
         elif (number := self.store.photo_id(result.sha256)) is not None:
-            self.duplicates += 1
+            filled = 0 if result.known else refill(self.store, number, result.faces)
+            self.refilled += bool(filled)
+            self.duplicates += not filled
             self.store.add_file(number, result.source, size, mtime)
         else:
             self._add(result, size, mtime)
@@ -137,7 +153,8 @@ class Run:
 
     def _tell(self, path: str) -> None:
         if self.progress:
-            done = self.photos + self.duplicates + self.unchanged + len(self.errors)
+            known = self.duplicates + self.refilled + self.unchanged
+            done = self.photos + known + len(self.errors)
             self.progress(Progress(done, self.faces, len(self.errors), path))
 
     def clear_gone(self, roots: Iterable[str | Path]) -> None:
@@ -179,6 +196,7 @@ class Run:
             tuple(self.drops),
             sum(one.removed["faces"] for one in self.erasures),
             all(one.proven for one in self.erasures),
+            self.refilled,
         )
 
 

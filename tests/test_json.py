@@ -203,14 +203,33 @@ def test_doctor(ask):
     assert_complete("doctor", ask("doctor"))
 
 
-def test_forget(ask):
+def test_forget(ask, tmp_path):
+    ask("export", tmp_path / "family.fusiform")
     told = ask("forget", "1", "--yes")
-    assert_documented("forget", told)
     assert told["proven"]
-    assert FIELDS["forget"].keys() - {path for path, _ in fields(told)} == {
-        "removed.notes",
-        "removed.regions",
-    }
+    assert told["exports"] == [str(tmp_path / "family.fusiform")]
+    cleared = ask("forget", ask("people")[0]["person"], "--yes", "--from-exports")
+    assert cleared["exports"] == []
+    for each in (told, cleared):
+        assert_documented("forget", each)
+    seen = {path for each in (told, cleared) for path, _ in fields(each)}
+    assert FIELDS["forget"].keys() - seen == {"removed.notes", "removed.regions"}
+
+
+def test_taking_a_gallery_elsewhere(ask, copied, tmp_path):
+    told = ask("export", tmp_path / "family.fusiform")
+    assert_complete("export", told)
+    assert (told["photos"], told["faces"], told["people"]) == (9, 9, 2)
+    words = [tmp_path / "family.fusiform", "--gallery", tmp_path / "new.db"]
+    made = ask("import", *words, "--move", "/none=/other", gallery=False)
+    assert_complete("import", made)
+    assert (made["gallery"], made["missing"]) == (str(tmp_path / "new.db"), 0)
+    copy = ask("backup", tmp_path / "saved.db")
+    assert_complete("backup", copy)
+    assert copy["bytes"] == (tmp_path / "saved.db").stat().st_size
+    table = ask("table", tmp_path / "people.csv", "--what", "people")
+    assert_complete("table", table)
+    assert table["rows"] == 2
 
 
 def test_duties(ask, copied, tmp_path, monkeypatch):

@@ -57,13 +57,13 @@ LATER = {"app": {"lab.world", "lab.geometry"}}
 OUTSIDE: dict[str, set[str] | None] = {
     "core": {"numpy", "PIL", "av", "pillow_heif"},
     "measure": {"numpy"},
-    "gallery": {"numpy", "PIL", "filelock", "psycopg", "cryptography"},
+    "gallery": {"numpy", "PIL", "filelock", "psycopg", "cryptography", "pyarrow"},
     "lab.geometry": {"numpy", "numba", "torch", "scipy"},
     "lab.world": {"numpy", "numba", "PIL", "torch", "filelock"},
 }
 # What a file may import only where it says so, and what only inside functions.
 TORCH_FILES = re.compile(r"(.*_torch|dataset)\.py")
-INSIDE_ONLY = {"scipy", "psycopg", "cryptography", "distributed"}
+INSIDE_ONLY = {"scipy", "psycopg", "cryptography", "distributed", "pyarrow"}
 MODULE_OF = {
     "pillow": "PIL", "dlib-bin": "dlib", "pillow-heif": "pillow_heif",
     "espeakng-loader": "espeakng_loader",

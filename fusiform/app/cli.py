@@ -24,6 +24,7 @@ from fusiform.app import (
     gallery_commands,
     model_commands,
     picture_commands,
+    portable_commands,
     seal_commands,
     world_commands,
 )
@@ -49,6 +50,7 @@ for part in (
     ask_commands,
     duty_commands,
     exchange_commands,
+    portable_commands,
     picture_commands,
     model_commands,
     seal_commands,

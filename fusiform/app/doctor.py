@@ -8,13 +8,14 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
 from fusiform.api import count_of
 from fusiform.core.errors import FusiformError, GalleryError, ModelError
-from fusiform.gallery import Store, is_url, stale
+from fusiform.gallery import Store, backups, is_url, stale
 from fusiform.hub.card import shipped_cards
 from fusiform.hub.files import home
 from fusiform.hub.session import available_providers
@@ -110,6 +111,13 @@ def _contents(store: Store) -> Iterator[Finding]:
         yield Finding("skipped", "note", f"{told} ({why}); then run `fusiform index` again")
     yield from _recorded_models(store)
     yield from _freshness(store)
+    if made := backups(store):
+        yield Finding("backup", "good", f"{made[-1].path}, made {_ago(made[-1].at)}")
+
+
+def _ago(at: str) -> str:
+    days = (datetime.now(UTC) - datetime.fromisoformat(at)).days
+    return f"{count_of(days, 'day')} ago" if days > 0 else "today"
 
 
 def _recorded_models(store: Store) -> Iterator[Finding]:

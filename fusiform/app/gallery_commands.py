@@ -134,6 +134,7 @@ def summary(report: Report) -> str:
         (report.duplicates, "known under another path"),
         (report.gone, "gone"),
         (report.erased, "erased (kept long enough, or in a zone)"),
+        (report.refilled, "with vectors again"),
         *((n, f"left out: {reason}") for reason, n in report.drop_reasons.items()),
     ]
     parts[1:1] = [f"{n:,} {what}" for n, what in extras if n]
@@ -255,28 +256,36 @@ def forget(
     who: Who,
     gallery: GalleryOption = None,
     yes: YesOption = False,
+    from_exports: Annotated[
+        bool, typer.Option("--from-exports", help="Also from the archives and backups known.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Erase a person: faces, vectors and name leave the file, and a search of its bytes proves it.
 
     The photos themselves are not touched, and the person's faces do not come back when the same
-    photos are indexed again.
+    photos are indexed again. Archives (`export`) and backups that still hold the person are listed,
+    or, with --from-exports, rewritten without.
 
     Examples:
 
         fusiform forget 7
 
         fusiform forget "Ada Lovelace" --yes --json
+
+        fusiform forget 7 --from-exports
     """
     with open_gallery(gallery) as g:
         one = rooms.person(g.store, who)  # whatever the policy says of searching by name
         faces = api.count_of(len(one.faces), "face")
         ask_first(f"Erase {api.title(one)} ({faces}) for good?", yes)
-        result = g.forget(one.id)
+        result = g.forget(one.id, from_exports=from_exports)
     if as_json:
         show_json({"person": one.id} | schema.erasure(result))
     else:
         show(erased_in_words(result))
+    for path in result.exports:
+        say(f"still in {path}: delete it, or replace it with a new copy")
     if not result.proven:
         raise typer.Exit(1)
 

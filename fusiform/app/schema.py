@@ -98,6 +98,7 @@ def report(result: Report) -> Json:
         "duplicates": result.duplicates,
         "unchanged": result.unchanged,
         "gone": result.gone,
+        "refilled": result.refilled,
         "people": result.people,
         "seconds": round(result.seconds, 3),
         "detector": result.detector,
@@ -222,7 +223,8 @@ def photo_row(one: PhotoRow) -> Json:
 
 
 def erasure(result: Erasure) -> Json:
-    return {"removed": result.removed, "proven": result.proven}
+    told = {"removed": result.removed, "proven": result.proven}
+    return told | {"exports": list(result.exports)}
 
 
 def model(card: Card, state: str) -> Json:

@@ -1,8 +1,10 @@
 """Photos, faces and people kept in a file or on a server: search, grouping, decisions, erasure."""
 
 from fusiform.gallery.acts import Act
+from fusiform.gallery.backup import backup
 from fusiform.gallery.cipher import Secret, WrongKey
 from fusiform.gallery.consent import consenting, lapsed
+from fusiform.gallery.copies import backups
 from fusiform.gallery.decisions import (
     apart,
     hide,
@@ -24,6 +26,8 @@ from fusiform.gallery.opening import is_url
 from fusiform.gallery.own import Kept, calibrate, drop, keep, kept
 from fusiform.gallery.persons import people, person, regroup
 from fusiform.gallery.photo_search import photos
+from fusiform.gallery.portable_read import Imported, import_archive
+from fusiform.gallery.portable_write import Exported, export
 from fusiform.gallery.query import Span
 from fusiform.gallery.questions import Question, Reason, questions, why
 from fusiform.gallery.records import (
@@ -37,10 +41,12 @@ from fusiform.gallery.records import (
     Skipped,
 )
 from fusiform.gallery.reembedding import Changes, Move, compare, drop_vectors, register, switch
+from fusiform.gallery.refill import lacks_vectors, refill
 from fusiform.gallery.retention import due, expire, keep_for, kept_for
 from fusiform.gallery.sealing import Sealing, change, seal, unseal
 from fusiform.gallery.search import find
 from fusiform.gallery.store import Store
+from fusiform.gallery.tables import Tabled, write_table
 from fusiform.gallery.zones import (
     Zone,
     add_zone,
@@ -60,7 +66,9 @@ __all__ = [
     "Decisions",
     "Entry",
     "Erasure",
+    "Exported",
     "FaceRow",
+    "Imported",
     "Kept",
     "Match",
     "Move",
@@ -75,6 +83,7 @@ __all__ = [
     "Span",
     "Staleness",
     "Store",
+    "Tabled",
     "Taken",
     "Written",
     "WrongKey",
@@ -84,6 +93,8 @@ __all__ = [
     "add_zone",
     "all_zones",
     "apart",
+    "backup",
+    "backups",
     "calibrate",
     "change",
     "clear_zones",
@@ -95,17 +106,20 @@ __all__ = [
     "due",
     "entries",
     "expire",
+    "export",
     "faces_in",
     "find",
     "forget",
     "forget_lapsed",
     "group",
     "hide",
+    "import_archive",
     "is_url",
     "keep",
     "keep_for",
     "kept",
     "kept_for",
+    "lacks_vectors",
     "lapsed",
     "merge",
     "name",
@@ -116,6 +130,7 @@ __all__ = [
     "photos",
     "questions",
     "read_names",
+    "refill",
     "register",
     "regroup",
     "remove_zone",
@@ -131,5 +146,6 @@ __all__ = [
     "why",
     "without_zones",
     "write_names",
+    "write_table",
     "zone_of",
 ]

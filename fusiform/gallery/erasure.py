@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from fusiform.gallery import index, journal
+from fusiform.gallery import index, journal, recall
 from fusiform.gallery.acts import Act, Forgotten
 from fusiform.gallery.consent import lapsed
 from fusiform.gallery.database import Connection
@@ -31,7 +31,7 @@ class Condemned:
     acts: list[Act]
 
 
-def forget(store: Store, ref: int | str) -> Erasure:
+def forget(store: Store, ref: int | str, from_exports: bool = False) -> Erasure:
     """Erases a person: faces, landmarks, vectors, names, and all the journal says of them.
 
     The photos and files stay known, so that the next `index` does not bring the faces back; a
@@ -39,20 +39,22 @@ def forget(store: Store, ref: int | str) -> Erasure:
     is new: nothing is kept by which its faces could be recognised. `proven` tells that afterwards
     no 16 bytes of a removed vector, nor a name, were found in the gallery's files; it is False
     while another process is reading the gallery: SQLite keeps the past for it. Call
-    `compact` when that process is done.
-    Raises UnknownPerson, GalleryBusy while the gallery is being indexed.
+    `compact` when that process is done. `exports` are the archives and backups made of this
+    gallery, still there, that hold the person; with `from_exports` they are rewritten first.
+    Raises UnknownPerson, GalleryBusy while the gallery is being indexed; what rewriting raises,
+    and then nothing is erased here.
     """
-    return _forget(store, lambda: [number_of(store, ref)])
+    return _forget(store, lambda: [number_of(store, ref)], from_exports)
 
 
-def _forget(store: Store, choose: Callable[[], list[int]]) -> Erasure:
+def _forget(store: Store, choose: Callable[[], list[int]], from_exports: bool = False) -> Erasure:
     def condemned() -> Condemned:
         people = choose()
         each = [_faces_of(store, number) for number in people]
         faces = [face for part in each for face in part]
         return Condemned(faces, people, [Forgotten(len(part)) for part in each])
 
-    return erase(store, condemned)
+    return erase(store, condemned, from_exports=from_exports)
 
 
 def forget_lapsed(store: Store, day: date | None = None) -> Erasure:
@@ -61,7 +63,12 @@ def forget_lapsed(store: Store, day: date | None = None) -> Erasure:
     return _forget(store, lambda: sorted(lapsed(store, day)))
 
 
-def erase(store: Store, choose: Callable[[], Condemned], wait: float = 0.0) -> Erasure:
+def erase(
+    store: Store,
+    choose: Callable[[], Condemned],
+    wait: float = 0.0,
+    from_exports: bool = False,
+) -> Erasure:
     """Erases what `choose` gives when nobody else can write any more; see `forget`.
 
     People without a name who have no face left then go, too, and the notes of their consent.
@@ -69,22 +76,31 @@ def erase(store: Store, choose: Callable[[], Condemned], wait: float = 0.0) -> E
     the gallery is still being indexed after `wait` seconds.
     """
     with store.lock_for_indexing(wait, alone=True):
+        rewritten = recall.recall(store, _known(store, choose())) if from_exports else 0
         with store.write() as db:
             what = choose()
             if not what.acts:
                 return nothing()
+            who = _known(store, what)
             vectors = _vectors(store, what.faces)
             ids, plain, _ = store.vectors_of(what.faces)
             removed, gone = _erase(store, db, what)
             others = db.execute("SELECT vector FROM embeddings")
             vectors -= {row[0] for row in others if row[0] in vectors}
+        if rewritten:
+            removed["exports"] = rewritten
         index.erase(store, ids)
         if regions := erase_names(store, gone.names):
             removed["regions"] = regions
         compacted = compact(store)
     texts = [text for text in _spellings(gone) if not _still_used(store, text)]
     traces = store.db.traces(pieces_of(vectors), texts) or index.traces(store, plain)
-    return Erasure(tuple(what.people), removed, compacted and not traces)
+    left = recall.holding(store, who)
+    return Erasure(tuple(what.people), removed, compacted and not traces, left)
+
+
+def _known(store: Store, what: Condemned) -> recall.Gone:
+    return recall.gone(store, what.people, what.faces)
 
 
 def nothing() -> Erasure:

@@ -72,7 +72,11 @@ def _near(store: Store, index: Index | OnServer, fresh: list[int], threshold: fl
     sql = "SELECT DISTINCT person_id FROM members WHERE face_id IN"
     people = {row[0] for row in store.read_in(sql, found)}
     members: dict[int, list[int]] = {person: [] for person in sorted(people)}
-    sql = "SELECT person_id, face_id FROM members WHERE person_id IN"
+    # a face that came without a vector stays where it is
+    sql = (
+        "SELECT person_id, face_id FROM members JOIN embeddings USING (face_id) "
+        f"WHERE model_id = {store.model_id()} AND person_id IN"
+    )
     for person, face in sorted(store.read_in(sql, people)):
         members[person].append(face)
     return _Near(members)

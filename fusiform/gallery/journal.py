@@ -148,6 +148,13 @@ def _before(text: str | None) -> Before | None:
     return Before({int(k): v for k, v in told["members"].items()}, people)
 
 
+def names_of(store: Readable, people: Iterable[int]) -> set[str]:
+    """Every name that one of `people`, or who was merged into them, ever had."""
+    past = entries(store)
+    who = _with_merged(people, [entry.act for entry in past if not entry.undone])
+    return {name for entry in past for name in _names_in(entry, who)}
+
+
 def forget(
     db: Connection, people: Iterable[int], faces: Iterable[int], faceless: Iterable[int] = ()
 ) -> Gone:

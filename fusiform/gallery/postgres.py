@@ -10,7 +10,7 @@ import threading
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,6 +136,8 @@ class PostgresSchema:
     @contextmanager
     def indexing(self, wait: float, alone: bool) -> Iterator[None]:
         """An advisory lock of a connection of its own, which ends with the process."""
+        from psycopg import Error
+
         sql = f"SELECT pg_try_advisory_lock{'' if alone else '_shared'}(%s, %s)"
         deadline = time.monotonic() + wait
         with self._connect() as own:
@@ -143,7 +145,12 @@ class PostgresSchema:
                 if time.monotonic() > deadline:
                     raise TimeoutError
                 time.sleep(0.02)
-            yield
+            try:
+                yield
+            finally:
+                # the server notices only some time later that a connection was closed
+                with suppress(Error):
+                    own.execute("SELECT pg_advisory_unlock_all()")
 
     def vector(self, packed: bytes, /) -> object:
         """A halfvec, or bytes where the gallery is sealed."""

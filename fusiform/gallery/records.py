@@ -98,8 +98,10 @@ class Match:
 @dataclass(frozen=True)
 class Erasure:
     """What `forget` or another erasure removed: `people` that are no more (their numbers), counts,
-    and whether a search of the files' bytes found no trace."""
+    whether a search of the gallery's bytes found no trace, and the archives and backups known to it
+    that still hold what was erased."""
 
     people: tuple[int, ...]
     removed: dict[str, int]
     proven: bool
+    exports: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from fusiform.gallery.cipher import Seal
 from fusiform.gallery.database import Database
 
 Floats = NDArray[np.float32]
+POINTS = 40  # bytes of five points in front of a crop's picture
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Values:
     def pictures(self, faces: Sequence[int], values: Sequence[bytes]) -> list[Crop]:
         """The crops that `crops` packed. Raises GalleryDamaged for a value that does not open."""
         opened = self._opened(values, [f"crops/{face}" for face in faces])
-        return [Crop(v[40:], np.frombuffer(v[:40], "<f4").reshape(5, 2)) for v in opened]
+        return [Crop(v[POINTS:], np.frombuffer(v[:POINTS], "<f4").reshape(5, 2)) for v in opened]
 
     def closed(self, packed: Sequence[bytes], faces: Sequence[int], model: int) -> list[bytes]:
         """Packed vectors of these faces, sealed where the gallery is."""

@@ -41,6 +41,17 @@ def test_a_sound_machine(indexed):
     assert "onnxruntime" in finding(indexed, "software").says
 
 
+def test_the_last_backup(copied, tmp_path):
+    with Gallery(copied) as gallery:
+        gallery.backup(tmp_path / "old.db")
+        known = json.loads(gallery.store.noted("backups"))
+        gallery.store.note("backups", json.dumps([known[0] | {"at": "2020-01-01T00:00:00+00:00"}]))
+        assert re.fullmatch(r".*old\.db, made [\d,]{5,} days ago", finding(copied, "backup").says)
+        gallery.backup(tmp_path / "new.db")
+    assert finding(copied, "backup").says == f"{tmp_path}/new.db, made today"
+    assert bad(copied) == {}
+
+
 def test_no_gallery_yet(tmp_path):
     assert bad(tmp_path / "none.db") == {}
     assert "`fusiform index` makes it" in finding(tmp_path / "none.db", "gallery").says
