@@ -37,6 +37,7 @@ class Report:
 
     `photos` new pictures, `faces` found in them, `dropped` finds not kept, `skipped` files that
     could not be read, `duplicates` new paths of known pictures, `unchanged` files known already,
+    also where another program changed the metadata and not the picture,
     `gone` files that lie there no more. `drops` names every find not kept, with its photo.
     """
 
@@ -62,12 +63,14 @@ class Report:
 
 @dataclass(frozen=True)
 class KnownPhotos:
-    """Which contents the gallery has, asked one at a time so that memory stays flat."""
+    """Which contents and which pixels the gallery has, asked one at a time so that memory stays
+    flat."""
 
     store: Store
 
-    def __contains__(self, sha256: object) -> bool:
-        return self.store.photo_id(str(sha256)) is not None
+    def __contains__(self, hashed: object) -> bool:
+        sql = "SELECT 1 FROM photos WHERE sha256 = ? OR pixels = ? LIMIT 1"
+        return bool(self.store.read(sql, (hashed, hashed)))
 
 
 class Run:
@@ -104,8 +107,11 @@ class Run:
         if isinstance(result.error, PictureError):
             self._skip(result.source, result.error, size, mtime)
         elif (number := self.store.photo_id(result.sha256)) is not None:
-            self.duplicates += 1
+            self._count_known(number, result.source)
             self.store.add_file(number, result.source, size, mtime)
+        elif (number := self.store.photo_showing(result.pixels)) is not None:
+            self._count_known(number, result.source)
+            self.store.add_edited(number, _photo(result, size, mtime))
         else:
             self._add(result, size, mtime)
         self._tell(result.source)
@@ -116,11 +122,14 @@ class Run:
         kind = type(error).__name__
         self.store.add_skipped(Skipped(path, *state, kind, error.reason, error.remedy))
 
+    def _count_known(self, number: int, path: str) -> None:
+        if self.store.photo_at(path) == number:  # touched, or its metadata edited
+            self.unchanged += 1
+        else:
+            self.duplicates += 1
+
     def _add(self, result: Analysed, size: int, mtime: int) -> None:
-        photo = Photo(
-            result.sha256, result.source, size, mtime, result.width, result.height, result.taken_at
-        )
-        self.store.add_photo(photo, result.faces, result.dropped)
+        self.store.add_photo(_photo(result, size, mtime), result.faces, result.dropped)
         self.photos += 1
         self.faces += len(result.faces)
         self.drops += [(result.source, drop) for drop in result.dropped]
@@ -168,6 +177,13 @@ class Run:
             tuple(self.errors),
             tuple(self.drops),
         )
+
+
+def _photo(result: Analysed, size: int, mtime: int) -> Photo:
+    extent = (result.width, result.height)
+    return Photo(
+        result.sha256, result.source, size, mtime, *extent, result.taken_at, result.pixels or None
+    )
 
 
 def _folder(path: str | Path) -> str:

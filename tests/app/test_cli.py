@@ -298,9 +298,10 @@ def test_a_fault_of_ours_is_not_hidden(monkeypatch, album):
 def test_ctrl_c_keeps_what_was_done(program, tmp_path, album):
     folder, gallery = tmp_path / "many", tmp_path / "many.db"
     folder.mkdir()
-    content = (album / "grace_hopper_small_faded.jpg").read_bytes()
-    for i in range(400):
-        (folder / f"{i:03}.jpg").write_bytes(content + bytes([i % 256, i // 256]))
+    with Image.open(album / "grace_hopper_small_faded.jpg") as image:
+        for i in range(400):
+            image.paste((i % 200,) * 3, (8 * (i // 200), 0, 8 * (i // 200) + 8, 8))
+            image.save(folder / f"{i:03}.png", compress_level=1)
     words = [*program, "index", str(folder), "--gallery", str(gallery)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     # what a shell starts in the background is deaf to Ctrl-C, and so would be its children
