@@ -21,6 +21,8 @@ from fusiform.app.terminal import (
     corners,
     open_gallery,
     percent,
+    refuse_photo,
+    save_drawing,
     show,
     show_json,
     show_table,
@@ -74,6 +76,7 @@ def find(
 
         fusiform find "Ada Lovelace AND Grace Hopper NOT alone" --after 2019
     """
+    refuse_photo(draw_to, [wanted], gallery)
     with open_gallery(gallery) as g:
         if not _is_file(wanted):
             node = query.Person(wanted) if _is_path(wanted) else parse(wanted)
@@ -92,7 +95,7 @@ def find(
         found = g.find(wanted, count=count, at_least=lowest)
     if draw_to:
         labels = [_label(one) for one in found]
-        draw.save(draw_to, draw.draw_faces(read(wanted), faces_of(found), labels))
+        save_drawing(draw_to, draw.draw_faces(read(wanted), faces_of(found), labels))
     photo, chance = os.path.abspath(wanted), partial(_chance, card, own)
     if as_json:
         answers = [_answer(one, chance) for one in found]

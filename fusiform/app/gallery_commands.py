@@ -20,12 +20,13 @@ from fusiform.app.terminal import (
     corners,
     open_gallery,
     progress_bar,
+    refuse_photo,
+    save_drawing,
     say,
     show,
     show_json,
     show_table,
 )
-from fusiform.core import draw
 from fusiform.core.pictures import picture_paths
 from fusiform.gallery import Person
 from fusiform.indexing import Report
@@ -133,10 +134,11 @@ def people(
 
         fusiform people --smallest 3 --json
     """
+    refuse_photo(sheet, (), gallery)
     with open_gallery(gallery) as g:
         everybody = [p for p in g.people() if len(p.faces) >= smallest]
         if sheet:
-            draw.save(sheet, g.sheet(smallest=smallest))
+            save_drawing(sheet, g.sheet(smallest=smallest))
     if as_json:
         show_json([schema.person(p) for p in everybody])
         return
@@ -145,8 +147,6 @@ def people(
         show_table(columns, [_summary_of(p) for p in everybody])
     else:
         say("nobody yet; `fusiform index FOLDER` takes photos in")
-    if sheet:
-        say(f"drawn: {sheet}")
 
 
 def _summary_of(one: Person) -> tuple[object, ...]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,9 @@ from typer.core import TyperCommand, TyperGroup
 
 from fusiform import api
 from fusiform.app import schema
+from fusiform.core import draw
+from fusiform.core.decode import Pixels
+from fusiform.core.errors import ChoiceError, GalleryError
 from fusiform.indexing import Progress as Done
 
 GalleryOption = Annotated[
@@ -132,6 +136,32 @@ def open_gallery(
 ) -> api.Gallery:
     """The gallery at `path`, else the default one."""
     return api.Gallery(path, detector=detector, embedder=embedder, create=create)
+
+
+def refuse_photo(target: Path | None, inputs: Sequence[str | Path], path: str | None) -> None:
+    """Refuses to draw over a picture that was named, or that the gallery at `path` knows.
+
+    Raises ChoiceError. A gallery that cannot be opened knows none.
+    """
+    if target is None or not os.path.lexists(target):
+        return
+    known = any(os.path.exists(one) and os.path.samefile(one, target) for one in inputs)
+    with suppress(GalleryError):
+        known = known or _is_listed(target, path)
+    if known:
+        raise ChoiceError("the file to draw", "none of your photos, which stay", str(target))
+
+
+def _is_listed(target: Path, path: str | None) -> bool:
+    with open_gallery(path) as g:
+        names = {os.path.abspath(target), os.path.realpath(target)}
+        return any(g.store.listed(name) for name in names)
+
+
+def save_drawing(path: Path, pixels: Pixels) -> None:
+    """Writes a drawing and says where it is."""
+    draw.save(path, pixels)
+    say(f"drawn: {path}")
 
 
 @contextmanager

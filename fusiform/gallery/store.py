@@ -201,6 +201,11 @@ class Store:
         number: int | None = rows[0][0]
         return number
 
+    def listed(self, path: str) -> bool:
+        """Whether the gallery knows a file at `path`, readable or not."""
+        sql = "SELECT path FROM files WHERE path = ? UNION SELECT path FROM skipped WHERE path = ?"
+        return bool(self.read(sql, (stored_path(path),) * 2))
+
     def photo_at(self, path: str) -> int | None:
         """The number of the photo that lay at `path` when it was indexed, None if there is none."""
         rows = self.read("SELECT photo_id FROM files WHERE path = ?", (stored_path(path),))

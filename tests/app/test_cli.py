@@ -181,11 +181,40 @@ def test_drawings(invoke, album, tmp_path):
         "detect.webp": ("detect", a, "--draw"),
     }
     for name, words in drawn.items():
-        assert invoke(*words, tmp_path / name)[0] == 0
+        code, _, told = invoke(*words, tmp_path / name)
+        assert (code, told) == (0, f"drawn: {tmp_path / name}\n")
         assert read(tmp_path / name).std() > 5
     assert (read(tmp_path / "detect.webp").shape) == read(a).shape
     with pytest.raises(ChoiceError, match="--draw must be used with one picture"):
         invoke("detect", album, "--draw", tmp_path / "many.jpg")
+
+
+def test_no_drawing_replaces_a_photo(invoke, copied, folder, tmp_path):
+    photo, other = folder / "grace_hopper.jpg", folder / "eileen_collins.jpg"
+    invoke("index", folder)
+    link = tmp_path / "link.jpg"
+    link.symlink_to(photo)
+    (folder / "broken.jpg").write_text("no picture")
+    invoke("index", folder)
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    for words in (
+        ("people", "--sheet", photo),
+        ("people", "--sheet", link),
+        ("people", "--sheet", folder / "broken.jpg"),
+        ("find", photo, "--draw", other),
+        ("detect", photo, "--draw", other),
+        ("detect", photo, "--draw", folder / ".." / folder.name / photo.name),
+        ("verify", photo, other, "--draw", other),
+    ):
+        with pytest.raises(ChoiceError, match="the file to draw must be none of your photos"):
+            invoke(*words)
+    assert before == {path: path.read_bytes() for path in folder.iterdir()}
+    own = tmp_path / "own.jpg"
+    shutil.copy(photo, own)
+    with pytest.raises(ChoiceError, match="none of your photos"):
+        invoke("detect", own, "--draw", own)
+    for _ in range(2):  # a drawing of its own it may replace
+        assert invoke("detect", own, "--draw", tmp_path / "found.jpg")[0] == 0
 
 
 def test_detect_shows_each_picture_as_it_goes(invoke, album, monkeypatch):
