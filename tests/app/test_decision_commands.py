@@ -112,4 +112,6 @@ def test_why_in_words(invoke):
     assert f"most like it otherwise: person {two}" in shown
     assert "below the limit" in invoke("why", face, two)[1]
     invoke("name", one, "Grace Hopper")
-    assert "you decided" in invoke("why", face, "Grace Hopper")[1]
+    assert "you decided that it is person" in invoke("why", face, "Grace Hopper")[1]
+    invoke("not-same", one, two)
+    assert f"you decided that it is not person {two}" in invoke("why", face, two)[1]
