@@ -14,6 +14,8 @@ from fusiform.app.terminal import (
     GalleryOption,
     JsonOption,
     Who,
+    YesOption,
+    confirm_one,
     open_gallery,
     say,
     show,
@@ -31,17 +33,26 @@ Other = Annotated[str, typer.Argument(metavar="OTHER", help="Another person: nam
 
 @app.command()
 def same(
-    who: Who, other: Other, gallery: GalleryOption = None, as_json: JsonOption = False
+    who: Who,
+    other: Other,
+    gallery: GalleryOption = None,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Two people are one, for ever. The one with a name keeps it; `undo` takes it back.
+
+    Asks first if both have names, or you decided before that they are two.
 
     Examples:
 
         fusiform same 7 12
 
         fusiform same "Ada Lovelace" 12 --json
+
+        fusiform same "Ada Lovelace" "Ada King" --yes
     """
     with open_gallery(gallery) as g:
+        confirm_one(g, who, other, yes, as_json)
         one = g.same(who, other)
     _tell([one], as_json)
 

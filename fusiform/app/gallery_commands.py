@@ -17,6 +17,9 @@ from fusiform.app.terminal import (
     Pictures,
     SmallFacesOption,
     Who,
+    YesOption,
+    confirm,
+    confirm_one,
     corners,
     open_gallery,
     progress_bar,
@@ -193,15 +196,21 @@ def merge(
     who: Who,
     other: Annotated[str, typer.Argument(metavar="OTHER", help="Who is the same person.")],
     gallery: GalleryOption = None,
+    yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Two people are one: OTHER was PERSON all along.
 
+    Asks first if both have names, or you decided before that they are two.
+
     Examples:
 
         fusiform merge 7 12
+
+        fusiform merge "Ada Lovelace" "Ada King" --yes
     """
     with open_gallery(gallery) as g:
+        confirm_one(g, who, other, yes, as_json)
         one = g.merge(who, other)
     _tell(one, as_json)
 
@@ -228,7 +237,7 @@ def split(
 def forget(
     who: Who,
     gallery: GalleryOption = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Erase a person: faces, vectors and name leave the file, and a search of its bytes proves it.
@@ -245,8 +254,7 @@ def forget(
     with open_gallery(gallery) as g:
         one = g.person(who)
         question = f"Erase {api.title(one)} ({api.count_of(len(one.faces), 'face')}) for good?"
-        if not yes and not typer.confirm(question, err=True):
-            raise typer.Exit(1)
+        confirm(question, yes, as_json)
         result = g.forget(one.id)
     if as_json:
         show_json(schema.erasure(result))

@@ -16,10 +16,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from typer.core import TyperCommand, TyperGroup
 
 from fusiform import api
+from fusiform import gallery as rooms
 from fusiform.app import schema
 from fusiform.core import draw
 from fusiform.core.decode import Pixels
-from fusiform.core.errors import ChoiceError, GalleryError
+from fusiform.core.errors import ChoiceError, FusiformError, GalleryError
 from fusiform.indexing import Progress as Done
 
 GalleryOption = Annotated[
@@ -49,6 +50,7 @@ SmallFacesOption = Annotated[
     bool, typer.Option("--small-faces", help="Also look at full resolution, tile by tile: slower.")
 ]
 Pictures = Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Files or folders.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Who = Annotated[str, typer.Argument(metavar="PERSON", help="A person's number or name.")]
 
 NO = 3
@@ -136,6 +138,28 @@ def open_gallery(
 ) -> api.Gallery:
     """The gallery at `path`, else the default one."""
     return api.Gallery(path, detector=detector, embedder=embedder, create=create)
+
+
+def confirm(question: str, yes: bool, as_json: bool) -> None:
+    """Asks on stderr, unless `yes`; ends the command with exit code 1 where the answer is no.
+
+    Raises FusiformError with `as_json`, as then nobody is there to be asked.
+    """
+    if yes:
+        return
+    if as_json:
+        raise FusiformError(f"{question} With --json nobody is asked: add --yes if you mean it.")
+    sys.stderr.write(f"{question.translate(_CONTROLS)} [y/N]: ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        say("nothing was changed")
+        raise typer.Exit(1)
+
+
+def confirm_one(g: api.Gallery, who: str, other: str, yes: bool, as_json: bool) -> None:
+    """Asks before two people become one against what was decided before."""
+    if told := "; ".join(rooms.overruled(g.store, who, other)):
+        confirm(f"{told}. Make {who} and {other} one person all the same?", yes, as_json)
 
 
 def refuse_photo(target: Path | None, inputs: Sequence[str | Path], path: str | None) -> None:

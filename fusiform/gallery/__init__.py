@@ -1,7 +1,17 @@
 """Photos, faces and people kept in a file or on a server: search, grouping, decisions, erasure."""
 
 from fusiform.gallery.acts import Act
-from fusiform.gallery.decisions import apart, hide, merge, name, no_faces, same, split, undo
+from fusiform.gallery.decisions import (
+    apart,
+    hide,
+    merge,
+    name,
+    no_faces,
+    overruled,
+    same,
+    split,
+    undo,
+)
 from fusiform.gallery.erasure import compact, forget
 from fusiform.gallery.exchange import Taken, Written, read_names, write_names
 from fusiform.gallery.freshness import Staleness, stale, ungrouped
@@ -54,6 +64,7 @@ __all__ = [
     "merge",
     "name",
     "no_faces",
+    "overruled",
     "people",
     "person",
     "photos",

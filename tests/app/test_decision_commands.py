@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from typer.testing import CliRunner
 
 from fusiform.app.cli import app
-from fusiform.core.errors import ChoiceError, GalleryError, PictureError, UnknownPerson
+from fusiform.core.errors import (
+    ChoiceError,
+    FusiformError,
+    GalleryError,
+    PictureError,
+    UnknownPerson,
+)
 from fusiform.gallery import Store, acts, people, regroup
 
 
@@ -14,9 +22,10 @@ from fusiform.gallery import Store, acts, people, regroup
 def invoke(copied):
     """invoke("people"): (exit code, stdout, stderr) over a copy of the album's gallery."""
 
-    def answer(*words: object) -> tuple[int, str, str]:
+    def answer(*words: object, answers: str = "") -> tuple[int, str, str]:
         env = {"FUSIFORM_GALLERY": str(copied)}
-        done = CliRunner().invoke(app, list(map(str, words)), env=env, catch_exceptions=False)
+        told = list(map(str, words))
+        done = CliRunner().invoke(app, told, env=env, input=answers, catch_exceptions=False)
         return done.exit_code, done.stdout, done.stderr
 
     return answer
@@ -41,7 +50,11 @@ def test_decisions_in_words(invoke):
     ]
     assert "undone" in invoke("journal")[1]
     assert "people in the gallery" in invoke("group")[1]
-    assert invoke("same", two, one)[1].startswith(f"Grace Hopper (number {one})")
+    code, shown, told = invoke("same", two, one)
+    assert (code, shown) == (1, "")
+    assert f"you decided that they are two people. Make {two} and {one} one person" in told
+    assert told.endswith("nothing was changed\n")
+    assert invoke("same", two, one, "--yes")[1].startswith(f"Grace Hopper (number {one})")
     assert "person" in invoke("undo")[1]
     split = invoke("show", one)[1].splitlines()[2].split()[0]
     invoke("split", one, split)
@@ -49,6 +62,23 @@ def test_decisions_in_words(invoke):
     assert "somebody forgotten" in invoke("journal")[1]
     with pytest.raises(GalleryError, match="cannot be undone"):
         invoke("undo")
+
+
+@pytest.mark.parametrize("verb", ["same", "merge"])
+def test_two_names_are_not_made_one_unasked(invoke, verb):
+    one, two = (row.split()[0] for row in invoke("people")[1].splitlines()[1:3])
+    invoke("name", one, "Grace Hopper")
+    invoke("name", two, "Eileen Collins")
+    before = invoke("people")
+    with pytest.raises(FusiformError, match=r"are two names\. Make .* all the same\? .*--yes"):
+        invoke(verb, one, two, "--json")
+    assert invoke(verb, one, two, answers="\n")[0] == 1
+    assert invoke("people") == before
+    code, shown, told = invoke(verb, one, two, answers="y\n")
+    assert (code, shown.split(" (")[0]) == (0, "Grace Hopper")
+    assert "[y/N]" in told
+    invoke("undo")
+    assert json.loads(invoke(verb, one, two, "--yes", "--json")[1])["name"] == "Grace Hopper"
 
 
 def test_find_by_query(invoke, album, tmp_path):
