@@ -10,8 +10,7 @@ from pathlib import Path
 
 from fusiform.core.errors import DamagedPicture, NotAPicture, PictureError, PictureTooLarge
 from fusiform.core.faces import Dropped
-from fusiform.gallery import Photo, Skipped, Store, ungrouped
-from fusiform.gallery.paths import shown_path
+from fusiform.gallery import Photo, Skipped, Store, gone_files, take_off, ungrouped
 from fusiform.pipeline import Analysed, Models
 
 SETTLED = (NotAPicture, DamagedPicture, PictureTooLarge)
@@ -144,18 +143,8 @@ class Run:
 
         A root that is gone itself may be a drive that is not plugged in: nothing happens then.
         """
-        inside = tuple(_folder(root) for root in roots if os.path.isdir(root))
-        listed = self.store.read("SELECT path FROM files UNION SELECT path FROM skipped")
-        gone = [
-            (path,)
-            for (path,) in listed
-            if (name := shown_path(path)).startswith(inside) and not os.path.lexists(name)
-        ]
-        if not gone:
-            return
-        with self.store.write() as db:
-            self.gone = db.executemany("DELETE FROM files WHERE path = ?", gone).rowcount
-            db.executemany("DELETE FROM skipped WHERE path = ?", gone)
+        there = [root for root in roots if os.path.isdir(root)]
+        self.gone = take_off(self.store, gone_files(self.store, there))
 
     def to_group(self) -> bool:
         """Whether the gallery has faces that belong to nobody yet, of this run or a broken one."""
@@ -184,10 +173,6 @@ def _photo(result: Analysed, size: int, mtime: int) -> Photo:
     return Photo(
         result.sha256, result.source, size, mtime, *extent, result.taken_at, result.pixels or None
     )
-
-
-def _folder(path: str | Path) -> str:
-    return os.path.join(os.path.abspath(path), "")
 
 
 def _size_and_time(path: str) -> tuple[int, int]:

@@ -209,6 +209,17 @@ def test_forget(ask):
     assert told["proven"]
 
 
+def test_clean(ask, album, folder, tmp_path):
+    assert ask("clean") == {"gone": []}
+    ask("index", folder)
+    before = sorted(map(str, folder.iterdir()))
+    shutil.rmtree(folder)
+    told = ask("clean", "--yes")
+    assert_complete("clean", told)
+    assert told["gone"] == before
+    assert ask("clean") == {"gone": []}
+
+
 def test_paths_are_absolute(ask, album, monkeypatch):
     monkeypatch.chdir(album)
     for verb in ("detect", "describe", "find"):

@@ -1,4 +1,4 @@
-"""Commands about a gallery: index, people, show, name, merge, split, find, forget."""
+"""Commands about a gallery: index, people, show, name, merge, split, forget, clean."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from fusiform import api
+from fusiform import gallery as rooms
 from fusiform.app import schema
 from fusiform.app.terminal import (
     DetectorOption,
@@ -264,6 +265,43 @@ def forget(
         show(f"erased: {removed}; {proof}")
     if not result.proven:
         raise typer.Exit(1)
+
+
+@app.command()
+def clean(
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FOLDER]...", help="Only what lay there; by default everywhere."),
+    ] = None,
+    gallery: GalleryOption = None,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take files that are gone off the list: lists them, and asks.
+
+    `index` does so below folders that are there. A folder that is gone itself may be a drive that
+    is not plugged in, or lie on another machine: whether it is, only you know. People, names and
+    decisions stay, and files that come back are known again.
+
+    Examples:
+
+        fusiform clean
+
+        fusiform clean /media/old_drive --yes
+    """
+    with open_gallery(gallery) as g:
+        gone = rooms.gone_files(g.store, folders)
+        if gone:
+            for path in gone[:SHOWN_ERRORS]:
+                say(f"gone: {path}")
+            if (more := len(gone) - SHOWN_ERRORS) > 0:
+                say(f"... and {more:,} more")
+            confirm(f"Take {api.count_of(len(gone), 'file')} off the list?", yes, as_json)
+            rooms.take_off(g.store, gone)
+    if as_json:
+        show_json({"gone": gone})
+    else:
+        show(f"{api.count_of(len(gone), 'file')} taken off the list")
 
 
 def show_one(one: Person, as_json: bool) -> None:

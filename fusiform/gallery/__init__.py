@@ -14,7 +14,7 @@ from fusiform.gallery.decisions import (
 )
 from fusiform.gallery.erasure import compact, forget
 from fusiform.gallery.exchange import Taken, Written, read_names, write_names
-from fusiform.gallery.freshness import Staleness, stale, ungrouped
+from fusiform.gallery.freshness import Staleness, gone_files, stale, take_off, ungrouped
 from fusiform.gallery.grouping import MINIMUM_QUALITY, group
 from fusiform.gallery.incremental import absorb
 from fusiform.gallery.journal import Decisions, Entry, acts, entries, replay
@@ -56,6 +56,7 @@ __all__ = [
     "entries",
     "find",
     "forget",
+    "gone_files",
     "group",
     "hide",
     "is_url",
@@ -75,6 +76,7 @@ __all__ = [
     "same",
     "split",
     "stale",
+    "take_off",
     "undo",
     "ungrouped",
     "why",

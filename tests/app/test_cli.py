@@ -151,6 +151,25 @@ def test_name_find_and_forget(invoke, album):
     assert len(invoke("people")[1].splitlines()) == 2
 
 
+def test_clean_takes_gone_files_off_the_list(invoke, folder, tmp_path):
+    (folder / "broken.jpg").write_text("no picture")
+    gallery = ("--gallery", tmp_path / "own.db")
+    invoke("index", folder, *gallery)
+    invoke("name", 1, "Ada", *gallery)
+    shutil.move(folder, tmp_path / "away")
+    assert "0 new photos" in invoke("index", folder, *gallery)[1]
+    code, shown, told = invoke("clean", *gallery)
+    assert (code, shown, told.count("gone: ")) == (1, "", 5)
+    assert "Take 5 files off the list? [y/N]: nothing was changed" in told
+    assert invoke("clean", tmp_path / "away", *gallery)[1] == "0 files taken off the list\n"
+    assert "grace" in invoke("people", *gallery)[1]
+    assert invoke("clean", folder, *gallery, answers="y\n")[1] == "5 files taken off the list\n"
+    assert "0 faces" in invoke("show", "Ada", *gallery)[1]
+    shutil.move(tmp_path / "away", folder)
+    invoke("index", folder, *gallery)
+    assert invoke("show", "Ada", *gallery)[1].startswith("Ada (number 1): 2 faces")
+
+
 def test_find_in_words(invoke, album):
     _, shown, _ = invoke("find", album / "both_collage.jpg", "--count", 1)
     assert re.search(r"^face 1 at [\d ]+: 1 match$", shown, re.MULTILINE)
