@@ -14,10 +14,12 @@ from fusiform.gallery import Photo, Skipped, Store, gone_files, take_off, ungrou
 from fusiform.pipeline import Analysed, Models
 
 SETTLED = (NotAPicture, DamagedPicture, PictureTooLarge)
-"""What is wrong with the content: looked at again only when the file changes.
+"""What is wrong with the content: looked at again only when the file changes, reported each time.
 
 Anything else (permissions, a missing library, the disk) may be mended from outside.
 """
+
+_KINDS = {kind.__name__: kind for kind in SETTLED}
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,9 @@ class Run:
             state = _size_and_time(name)
             if self.store.seen(name, *state):
                 self.unchanged += 1
+                self._tell(name)
+            elif old := self.store.unreadable(name, *state):
+                self.errors.append(_KINDS.get(old.kind, PictureError)(name, old.reason, old.remedy))
                 self._tell(name)
             else:
                 self._state[name] = state

@@ -20,6 +20,7 @@ from fusiform.app.terminal import (
     Pictures,
     SmallFacesOption,
     corners,
+    cosine,
     percent,
     refuse_photo,
     save_drawing,
@@ -123,6 +124,7 @@ def verify(
 
         fusiform verify a.jpg b.jpg --fmr 0.0001 --draw why.jpg
     """
+    cosine("--threshold", limit)
     refuse_photo(draw_to, [a, b], None)
     result = api.verify(a, b, detector=detector, embedder=embedder, fmr=fmr, limit=limit)
     if as_json:

@@ -126,6 +126,13 @@ def corners(box: Sequence[float]) -> str:
     return " ".join(f"{value:.0f}" for value in box)
 
 
+def cosine(name: str, value: float | None) -> float | None:
+    """A similarity as it was given. Raises ChoiceError outside -1 to 1."""
+    if value is not None and not -1 <= value <= 1:
+        raise ChoiceError(name, "a similarity from -1 to 1", value)
+    return value
+
+
 def percent(probability: float) -> str:
     """A probability as people read it; the calibration knows nothing beyond 0.1 and 99.9 %."""
     if not 0.001 <= probability <= 0.999:

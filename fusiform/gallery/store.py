@@ -183,12 +183,17 @@ class Store:
     # Photos
 
     def seen(self, path: str, size: int, mtime_ns: int) -> bool:
-        """Whether the file at `path` was indexed or skipped as it lies there now."""
+        """Whether the file at `path` was indexed as it lies there now."""
         key = (stored_path(path), size, mtime_ns)
-        return any(
-            self.read(f"SELECT 1 FROM {t} WHERE (path, size, mtime_ns) = (?, ?, ?)", key)
-            for t in ("files", "skipped")
-        )
+        sql = "SELECT 1 FROM files WHERE (path, size, mtime_ns) = (?, ?, ?)"
+        return bool(self.read(sql, key))
+
+    def unreadable(self, path: str, size: int, mtime_ns: int) -> Skipped | None:
+        """What was wrong with the file at `path`, if it was skipped as it lies there now."""
+        key = (stored_path(path), size, mtime_ns)
+        sql = "SELECT * FROM skipped WHERE (path, size, mtime_ns) = (?, ?, ?)"
+        rows = self.read(sql, key)
+        return Skipped(path, *rows[0][1:6]) if rows else None
 
     def photo_id(self, sha256: str) -> int | None:
         """The number of the photo with this content, None if there is none."""

@@ -28,6 +28,7 @@ def invoke(copied):
         done = CliRunner().invoke(app, told, env=env, input=answers, catch_exceptions=False)
         return done.exit_code, done.stdout, done.stderr
 
+    answer.gallery = copied
     return answer
 
 
@@ -81,7 +82,7 @@ def test_two_names_are_not_made_one_unasked(invoke, verb):
     assert json.loads(invoke(verb, one, two, "--yes", "--json")[1])["name"] == "Grace Hopper"
 
 
-def test_find_by_query(invoke, album, tmp_path):
+def test_find_by_query(invoke, album, tmp_path, monkeypatch):
     one, two = (row.split()[0] for row in invoke("people")[1].splitlines()[1:3])
     invoke("name", one, "Grace Hopper")
     shown = invoke("find", f"Grace Hopper AND #{two}")[1].splitlines()
@@ -89,6 +90,15 @@ def test_find_by_query(invoke, album, tmp_path):
     assert shown[2].endswith("both_collage.jpg")
     assert "Grace Hopper" in shown[2]
     assert invoke("find", "nobody")[1].count(".jpg") >= 1
+    with Store(invoke.gallery) as store, store.write() as db:
+        db.execute("UPDATE photos SET taken_at = '2019-06-05T10:00:00' WHERE id <= 2")
+        db.execute("UPDATE photos SET taken_at = '2019-06-05T10:00:00+00:00' WHERE id = 2")
+    shown = invoke("find", "nobody OR NOT nobody", "--before", "2020")[1].splitlines()
+    assert shown[1].startswith("taken (camera's time, or UTC)")
+    assert sorted(line[:20].rstrip() for line in shown[2:]) == [
+        "2019-06-05 10:00",
+        "2019-06-05 10:00 UTC",
+    ]
     assert invoke("find", "Grace Hopper", "--after", "2100")[1] == '"Grace Hopper": 0 photos\n'
     photo = album / "both_collage.jpg"
     for words in (
@@ -96,9 +106,22 @@ def test_find_by_query(invoke, album, tmp_path):
         ("Grace Hopper", "--after", "then"),
         ("nobody", "--draw", tmp_path / "a.png"),
         (photo, "--after", "2019"),
+        (photo, "--threshold", "1.5"),
+        (photo, "--threshold", "nan"),
+        (photo, "--threshold", "0.5", "--all"),
+        ("Grace Hopper", "--threshold", "0.5"),
+        ("nobody", "--count", "3"),
+        ("nobody", "--all"),
     ):
         with pytest.raises(ChoiceError):
             invoke("find", *words)
+    (tmp_path / "album (").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for one in (album, "album ("):
+        with pytest.raises(PictureError, match="is a folder; name one picture in it"):
+            invoke("find", one)
+    with pytest.raises(ChoiceError, match="--threshold must be a similarity from -1 to 1"):
+        invoke("verify", photo, photo, "--threshold", "7")
     assert invoke("find", " OR ".join(["Grace Hopper"] * 40))[0] == 0
     empty = tmp_path / "empty.jpg"
     empty.touch()

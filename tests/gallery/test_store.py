@@ -73,9 +73,10 @@ def test_seen_only_as_it_lies_there_now(store, photo):
     store.add_photo(photo(1), Faces.empty())
     store.add_skipped(Skipped("/photos/bad.jpg", 4, 5, "DamagedPicture", "cut off", "copy again"))
     assert store.seen("/photos/1.jpg", 101, 7)
-    assert store.seen("/photos/bad.jpg", 4, 5)
+    assert store.unreadable("/photos/bad.jpg", 4, 5) == store.skipped()[0]
+    assert not store.seen("/photos/bad.jpg", 4, 5)
     assert not store.seen("/photos/1.jpg", 101, 8)
-    assert not store.seen("/photos/bad.jpg", 3, 5)
+    assert store.unreadable("/photos/bad.jpg", 3, 5) is None
     assert not store.seen("/photos/2.jpg", 101, 7)
 
 
