@@ -18,20 +18,6 @@ from fusiform.core.errors import (
 from fusiform.gallery import Store, acts, people, regroup
 
 
-@pytest.fixture
-def invoke(copied):
-    """invoke("people"): (exit code, stdout, stderr) over a copy of the album's gallery."""
-
-    def answer(*words: object, answers: str = "") -> tuple[int, str, str]:
-        env = {"FUSIFORM_GALLERY": str(copied)}
-        told = list(map(str, words))
-        done = CliRunner().invoke(app, told, env=env, input=answers, catch_exceptions=False)
-        return done.exit_code, done.stdout, done.stderr
-
-    answer.gallery = copied
-    return answer
-
-
 def test_decisions_in_words(invoke):
     shown = invoke("people")[1].splitlines()[1:]
     one, two = (row.split()[0] for row in shown[:2])
