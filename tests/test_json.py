@@ -15,7 +15,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from fusiform.app.cli import app
-from fusiform.core.errors import GalleryError
+from fusiform.core.errors import ChoiceError, GalleryError
 from fusiform.core.faces import Faces
 from fusiform.gallery import Photo, Store, kept, name, regroup
 from fusiform.recognise.embedder import unit
@@ -283,7 +283,13 @@ def test_calibrate(tmp_path):
         assert own.threshold == pytest.approx(told["threshold"]["value"])
         assert own.probability(0.97) > 0.9
         assert own.probability(0.8) < 0.01
-        assert ask("--drop") == {}
+        assert ask("--fmr", "0.01")["used"] == {"by": "gallery", "threshold": own.threshold}
+        dropped = ask("--drop")
+        assert_documented("calibrate", dropped)
+        assert set(dropped) == {"used"}
+        assert dropped["used"]["by"] == "card"
+        with pytest.raises(ChoiceError, match="--drop must be used without --keep"):
+            ask("--drop", "--keep")
         assert kept(store) is None
     with pytest.raises(GalleryError, match="not enough"):
         ask("--fmr", "0.0001")

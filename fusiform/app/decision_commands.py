@@ -21,10 +21,12 @@ from fusiform.app.terminal import (
     show,
     show_json,
     show_table,
+    summary_of,
 )
+from fusiform.core.errors import ChoiceError, ModelUnsupported
 from fusiform.gallery import Entry, Person
 from fusiform.measure.own_calibration import describe
-from fusiform.recognise.compare import DEFAULT_FMR
+from fusiform.recognise.compare import DEFAULT_FMR, threshold
 
 app = typer.Typer()
 
@@ -206,21 +208,35 @@ def calibrate(
         fusiform calibrate --fmr 0.01
 
         fusiform calibrate --fmr 0.01 --keep
+
+        fusiform calibrate --drop
     """
+    if keep and drop:
+        raise ChoiceError("--drop", "used without --keep", "both")
     with open_gallery(gallery) as g:
         if drop:
             rooms.drop(g.store)
-            if as_json:
-                show_json({})
-            else:
-                show("the model's card holds again")
-            return
-        result = g.calibrate(fmr=fmr, keep=keep)
+        result = None if drop else g.calibrate(fmr=fmr, keep=keep)
+        used = _used(g)
     if as_json:
-        show_json(result.as_dict())
-    else:
+        show_json({"used": used} | (result.as_dict() if result else {}))
+    elif result:
         for line in describe(result):
             show(line)
+    else:
+        limit = used["threshold"]
+        at = "" if limit is None else f": `find` shows faces from similarity {limit:.3f} upward"
+        show(f"the model's card holds again{at}")
+
+
+def _used(g: api.Gallery) -> schema.Json:
+    """What `find` goes by now."""
+    if own := g.own:
+        return {"by": "gallery", "threshold": own.threshold}
+    try:
+        return {"by": "card", "threshold": threshold(g.models.embedder.card)}
+    except ModelUnsupported:
+        return {"by": "card", "threshold": None}
 
 
 def in_words(entry: Entry) -> str:
@@ -246,4 +262,4 @@ def _tell(people: list[Person], as_json: bool) -> None:
         show_json(told[0] if len(told) == 1 else told)
         return
     for one in people:
-        show(f"{api.title(one)} (number {one.id}): {api.count_of(len(one.faces), 'face')}")
+        show(summary_of(one))

@@ -30,6 +30,7 @@ from fusiform.app.terminal import (
     show,
     show_json,
     show_table,
+    summary_of,
 )
 from fusiform.core.pictures import picture_paths
 from fusiform.gallery import Person
@@ -309,7 +310,7 @@ def show_one(one: Person, as_json: bool) -> None:
     if as_json:
         show_json(schema.person(one))
         return
-    show(f"{api.title(one)} (number {one.id}): {api.count_of(len(one.faces), 'face')}")
+    show(summary_of(one))
     rows = [
         (f.id, corners(f.box), f"{f.score:.2f}", f"{f.quality:.2f}", f.photo) for f in one.faces
     ]
@@ -320,4 +321,4 @@ def _tell(one: Person, as_json: bool) -> None:
     if as_json:
         show_json(schema.person(one))
     else:
-        show(f"{api.title(one)} (number {one.id}): {api.count_of(len(one.faces), 'face')}")
+        show(summary_of(one))

@@ -21,6 +21,7 @@ from fusiform.app import schema
 from fusiform.core import draw
 from fusiform.core.decode import Pixels
 from fusiform.core.errors import ChoiceError, FusiformError, GalleryError
+from fusiform.gallery import Person
 from fusiform.indexing import Progress as Done
 
 GalleryOption = Annotated[
@@ -119,6 +120,12 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None
             for name, cell, width in zip(columns, line, widths, strict=True)
         ]
         show("  ".join(cells).rstrip(), style="" if number else "bold")
+
+
+def summary_of(one: Person) -> str:
+    """A person in a line: "Ada (number 7): 3 faces", without a name "Person 7: 3 faces"."""
+    number = f" (number {one.id})" if one.name else ""
+    return f"{api.title(one)}{number}: {api.count_of(len(one.faces), 'face')}"
 
 
 def corners(box: Sequence[float]) -> str:

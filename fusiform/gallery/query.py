@@ -205,10 +205,9 @@ def _words(token: re.Match[str]) -> Atom:
         return _count(token, count[1], int(count[2]), count[3])
     if odd := _NO_NAME.search(token[0]):
         whole = "AND, OR or NOT in capitals, joined by one, as in #7 or >=3 people"
-        if odd[0] == "#":
-            whole = "a person's number after #, as in #7"
-        elif odd[0][0].isdigit() and " " not in odd[0]:
+        if odd[0][0].isdigit() and " " not in odd[0]:
             whole = "a count with a space before the word, as in 3+ people"
+        whole = "a person's number after #, as in #7" if odd[0] == "#" else whole
         raise _wrong(odd, f"{whole}, or quoted as part of a name", before=token.start())
     return _called(text.split("*"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from typer.testing import CliRunner
@@ -23,7 +24,7 @@ def test_decisions_in_words(invoke):
     one, two = (row.split()[0] for row in shown[:2])
     assert "nothing decided yet" in invoke("journal")[2]
     assert invoke("name", one, "Grace Hopper")[0] == 0
-    assert invoke("not-same", one, two)[1].count("number") == 2
+    assert invoke("not-same", one, two)[1].count(": ") == 2
     face = invoke("show", one)[1].splitlines()[2].split()[0]
     assert invoke("not-a-face", face)[1] == "1 find set aside\n"
     assert invoke("hide", two)[0] == 0
@@ -66,6 +67,15 @@ def test_two_names_are_not_made_one_unasked(invoke, verb):
     assert "[y/N]" in told
     invoke("undo")
     assert json.loads(invoke(verb, one, two, "--yes", "--json")[1])["name"] == "Grace Hopper"
+
+
+def test_nobody_is_told_by_number_twice(invoke):
+    one = invoke("people")[1].splitlines()[1].split()[0]
+    assert invoke("show", one)[1].startswith(f"Person {one}: ")
+    assert invoke("hide", one)[1].startswith(f"Person {one}: ")
+    assert invoke("name", one, "Grace")[1].startswith(f"Grace (number {one}): ")
+    limit = r"the model's card holds again: `find` shows faces from similarity 0\.\d{3} upward\n"
+    assert re.fullmatch(limit, invoke("calibrate", "--drop")[1])
 
 
 def test_find_by_query(invoke, album, tmp_path, monkeypatch):
