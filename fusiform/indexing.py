@@ -16,19 +16,22 @@ from fusiform.gallery import (
     Skipped,
     Store,
     all_zones,
+    gone_files,
     lacks_vectors,
     refill,
+    take_off,
     ungrouped,
     without_zones,
 )
-from fusiform.gallery.paths import shown_path
 from fusiform.pipeline import Analysed, Models
 
 SETTLED = (NotAPicture, DamagedPicture, PictureTooLarge)
-"""What is wrong with the content: looked at again only when the file changes.
+"""What is wrong with the content: looked at again only when the file changes, reported each time.
 
 Anything else (permissions, a missing library, the disk) may be mended from outside.
 """
+
+_KINDS = {kind.__name__: kind for kind in SETTLED}
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,10 @@ class Report:
 
     `photos` new pictures, `faces` found in them, `dropped` finds not kept, `skipped` files that
     could not be read, `duplicates` new paths of known pictures, `unchanged` files known already,
-    `gone` files that lie there no more, `refilled` known pictures that came without vectors and
-    have them now. `drops` names every find not kept, with its photo. `erased` faces that were kept
-    longer than is allowed or lie in a zone; `proven`: no trace of them is left.
+    also where another program changed the metadata and not the picture, `gone` files that lie
+    there no more, `refilled` known pictures that came without vectors and have them now. `drops`
+    names every find not kept, with its photo. `erased` faces that were kept longer than is allowed
+    or lie in a zone; `proven`: no trace of them is left.
     """
 
     photos: int
@@ -77,14 +81,15 @@ class Report:
 
 @dataclass(frozen=True)
 class KnownPhotos:
-    """Which contents the gallery has with their vectors, asked one at a time so that memory stays
-    flat."""
+    """Which contents and which pixels the gallery has with their vectors, asked one at a time so
+    that memory stays flat."""
 
     store: Store
 
-    def __contains__(self, sha256: object) -> bool:
-        number = self.store.photo_id(str(sha256))
-        return number is not None and not lacks_vectors(self.store, number)
+    def __contains__(self, hashed: object) -> bool:
+        sql = "SELECT id FROM photos WHERE sha256 = ? OR pixels = ? ORDER BY id LIMIT 1"
+        rows = self.store.read(sql, (hashed, hashed))
+        return bool(rows) and not lacks_vectors(self.store, rows[0][0])
 
 
 class Run:
@@ -110,6 +115,9 @@ class Run:
             if self.store.seen(name, *state):
                 self.unchanged += 1
                 self._tell(name)
+            elif old := self.store.unreadable(name, *state):
+                self.errors.append(_KINDS.get(old.kind, PictureError)(name, old.reason, old.remedy))
+                self._tell(name)
             else:
                 self._state[name] = state
                 yield name
@@ -124,10 +132,11 @@ class Run:
         if isinstance(result.error, PictureError):
             self._skip(result.source, result.error, size, mtime)
         elif (number := self.store.photo_id(result.sha256)) is not None:
-            filled = 0 if result.known else refill(self.store, number, result.faces)
-            self.refilled += bool(filled)
-            self.duplicates += not filled
+            self._known(number, result)
             self.store.add_file(number, result.source, size, mtime)
+        elif (number := self.store.photo_showing(result.pixels)) is not None:
+            self._known(number, result)
+            self.store.add_edited(number, _photo(result, size, mtime))
         else:
             self._add(result, size, mtime)
         self._tell(result.source)
@@ -138,15 +147,20 @@ class Run:
         kind = type(error).__name__
         self.store.add_skipped(Skipped(path, *state, kind, error.reason, error.remedy))
 
+    def _known(self, number: int, result: Analysed) -> None:
+        if not result.known and refill(self.store, number, result.faces):
+            self.refilled += 1
+        elif self.store.photo_at(result.source) == number:  # touched, or its metadata edited
+            self.unchanged += 1
+        else:
+            self.duplicates += 1
+
     def _add(self, result: Analysed, size: int, mtime: int) -> None:
-        photo = Photo(
-            result.sha256, result.source, size, mtime, result.width, result.height, result.taken_at
-        )
         size_of = (result.width, result.height)
         keep, barred = without_zones(self.zones, result.source, size_of, result.faces)
         faces, dropped = result.faces[keep], (*result.dropped, *barred)
         crops = [crop for crop, kept in zip(result.crops, keep, strict=False) if kept]
-        self.store.add_photo(photo, faces, dropped, crops)
+        self.store.add_photo(_photo(result, size, mtime), faces, dropped, crops)
         self.photos += 1
         self.faces += len(faces)
         self.drops += [(result.source, drop) for drop in dropped]
@@ -162,18 +176,8 @@ class Run:
 
         A root that is gone itself may be a drive that is not plugged in: nothing happens then.
         """
-        inside = tuple(_folder(root) for root in roots if os.path.isdir(root))
-        listed = self.store.read("SELECT path FROM files UNION SELECT path FROM skipped")
-        gone = [
-            (path,)
-            for (path,) in listed
-            if (name := shown_path(path)).startswith(inside) and not os.path.lexists(name)
-        ]
-        if not gone:
-            return
-        with self.store.write() as db:
-            self.gone = db.executemany("DELETE FROM files WHERE path = ?", gone).rowcount
-            db.executemany("DELETE FROM skipped WHERE path = ?", gone)
+        there = [root for root in roots if os.path.isdir(root)]
+        self.gone = take_off(self.store, gone_files(self.store, there))
 
     def to_group(self) -> bool:
         """Whether the gallery has faces that belong to nobody yet, of this run or a broken one."""
@@ -200,8 +204,11 @@ class Run:
         )
 
 
-def _folder(path: str | Path) -> str:
-    return os.path.join(os.path.abspath(path), "")
+def _photo(result: Analysed, size: int, mtime: int) -> Photo:
+    extent = (result.width, result.height)
+    return Photo(
+        result.sha256, result.source, size, mtime, *extent, result.taken_at, result.pixels or None
+    )
 
 
 def _size_and_time(path: str) -> tuple[int, int]:

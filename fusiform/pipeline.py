@@ -86,8 +86,8 @@ class Analysed:
     """What the pipeline says of one source.
 
     `faces` carries embeddings and quality; `crops` are one a face, to be kept. `error` is set where
-    the picture could not be read; `known` where its `sha256` was known already and nothing was
-    looked at.
+    the picture could not be read; `known` where its `sha256`, or the hash of its `pixels`, was
+    known already and nothing was looked for.
     """
 
     source: str
@@ -101,6 +101,7 @@ class Analysed:
     crops: tuple[Crop, ...] = ()
     error: FusiformError | None = None
     known: bool = False
+    pixels: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ def analyse(
     Reading, detecting and cropping run in `workers` threads (default: one a core) over a bounded
     window, so memory stays flat; embeddings run in full batches across pictures. A source that
     cannot be read gives an `Analysed` with its `error`, and the run goes on. Pictures whose
-    sha256 is in `known` are only named.
+    sha256, or `pixels_hash`, is in `known` are only named.
     """
     limits = limits or Limits()
     workers = workers or os.cpu_count() or 1
@@ -213,16 +214,19 @@ def batches(found: Iterator[_Found], full: int) -> Iterator[list[_Found]]:
 def _find(source: Source, models: Models, limits: Limits, known: Container[str]) -> _Found:
     name = _name(source)
     blank = Analysed(name, faces=Faces.empty(models.detector.name))
-    nothing = _Found(blank, np.zeros((0, *(models.embedder.card.size,) * 2, 3), np.uint8))
     try:
         content = _content(source) if isinstance(source, (str, Path)) else source
         if isinstance(content, bytes):
             blank = replace(blank, sha256=hashlib.sha256(content).hexdigest())
             if blank.sha256 in known:
-                return replace(nothing, result=replace(blank, known=True))
-        return _look(content, blank, models, limits)
+                return _nothing(replace(blank, known=True), models)
+        return _look(content, blank, models, limits, known)
     except Exception as error:  # one picture must never stop a run of a million
-        return replace(nothing, result=replace(blank, error=_named(error, name)))
+        return _nothing(replace(blank, error=_named(error, name)), models)
+
+
+def _nothing(result: Analysed, models: Models) -> _Found:
+    return _Found(result, np.zeros((0, *(models.embedder.card.size,) * 2, 3), np.uint8))
 
 
 def _named(error: Exception, name: str) -> FusiformError:
@@ -252,10 +256,33 @@ def _content(path: str | Path) -> bytes:
     return read_bytes(path)
 
 
-def _look(content: Source, blank: Analysed, models: Models, limits: Limits) -> _Found:
+def pixels_hash(picture: Picture) -> str:
+    """SHA-256 (hex) of an upright picture: of its full size and its pixels as they were decoded.
+
+    The same whatever the metadata say, but of the orientation; another where the picture is decoded
+    at another scale, or by a decoder that rounds otherwise.
+    """
+    size = np.array([picture.width, picture.height, *picture.pixels.shape], "<i8")
+    hashed = hashlib.sha256(size.tobytes())
+    hashed.update(np.ascontiguousarray(picture.pixels).data)
+    return hashed.hexdigest()
+
+
+def _look(
+    content: Source, blank: Analysed, models: Models, limits: Limits, known: Container[str]
+) -> _Found:
     detector = models.detector
     longest = None if limits.small_faces else detector.longest
     picture = open_picture(content, at_least=longest)
+    blank = replace(
+        blank,
+        width=picture.width,
+        height=picture.height,
+        taken_at=picture.taken_at,
+        pixels=pixels_hash(picture),
+    )
+    if blank.pixels in known:
+        return _nothing(replace(blank, known=True), models)
     minimum = detector.card.minimum_score if limits.score is None else limits.score
     faces = _detect(picture.pixels, detector, minimum * NEARLY, limits.small_faces)
     sharp, points = _sharp(content, picture, faces, models)
@@ -271,9 +298,6 @@ def _look(content: Source, blank: Analysed, models: Models, limits: Limits) -> _
     )
     result = replace(
         blank,
-        width=picture.width,
-        height=picture.height,
-        taken_at=picture.taken_at,
         faces=replace(faces[keep], quality=quality.overall[keep]),
         quality=quality[keep],
         dropped=dropped,

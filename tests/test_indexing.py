@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from fusiform import Gallery, api
 from fusiform import gallery as rooms
@@ -111,6 +113,78 @@ def test_an_edited_file_is_looked_at_again(gallery, folder, album):
     assert sorted(len(p.faces) for p in gallery.people()) == [1, 2]
 
 
+def rated(path: Path, taken: str = "2019:06:05 10:00:00") -> None:
+    """Another program writes a rating and a date into a JPEG, and leaves the picture as it is."""
+    exif = Image.Exif()
+    exif[0x4746] = 5  # Rating
+    exif.get_ifd(0x8769)[0x9003] = taken  # DateTimeOriginal
+    body = b"Exif\0\0" + exif.tobytes().removeprefix(b"Exif\0\0")
+    segment = b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body
+    data = path.read_bytes()
+    path.write_bytes(data[:2] + segment + data[2:])
+
+
+def test_a_file_whose_metadata_was_edited_keeps_faces_and_decisions(gallery, folder):
+    gallery.name(holder(gallery, GRACE), "Grace")
+    none = gallery.person(holder(gallery, "eileen_collins.jpg")).faces[0].id
+    gallery.not_a_face(none)
+    before, counts, acts = gallery.people(), gallery.store.counts(), gallery.journal()
+    for path in folder.glob("*.jpg"):
+        rated(path)
+    report = gallery.index(folder)
+    assert (report.photos, report.faces, report.duplicates, report.unchanged) == (0, 0, 0, 4)
+    assert (gallery.people(), gallery.store.counts(), gallery.journal()) == (before, counts, acts)
+    taken = {row.taken_at for row in gallery.photos("nobody OR NOT nobody")}
+    assert taken == {"2019-06-05T10:00:00"}
+    assert gallery.index(folder).unchanged == 4
+
+
+@pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+def test_exiftools_edits_leave_the_photo_what_it_was(folder, tmp_path, suffix):
+    photo = tmp_path / "one" / f"grace.{suffix}"
+    photo.parent.mkdir()
+    with Image.open(folder / GRACE) as image:
+        image.save(photo)
+    with Gallery(tmp_path / "one.db") as gallery:
+        gallery.index(photo.parent)
+        before = gallery.people()
+        words = ["exiftool", "-overwrite_original", "-XMP:Rating=5", "-EXIF:Artist=Ada", photo]
+        subprocess.run(words, check=True, capture_output=True)
+        report = gallery.index(photo.parent)
+        assert (report.photos, report.unchanged, gallery.people()) == (0, 1, before)
+
+
+def test_the_forgotten_do_not_come_back_with_edited_metadata(gallery, folder):
+    gallery.forget(holder(gallery, GRACE))
+    for path in folder.glob("*.jpg"):
+        rated(path)
+    (folder / "moved").mkdir()
+    shutil.move(folder / GRACE, folder / "moved" / "renamed.jpg")
+    report = gallery.index(folder)
+    assert (report.photos, report.faces, report.unchanged, report.duplicates) == (0, 0, 3, 1)
+    assert len(gallery.people()) == 1
+
+
+def test_a_copy_with_other_metadata_is_the_same_photo(folder, tmp_path):
+    shutil.copy(folder / GRACE, folder / "a_copy.jpg")
+    rated(folder / "a_copy.jpg")
+    with Gallery(tmp_path / "copies.db") as gallery:
+        report = gallery.index(folder)
+        assert (report.photos, report.duplicates) == (4, 1)
+        for name in ("a_copy.jpg", GRACE):
+            rated(folder / name, "2020:01:01 00:00:00")
+            assert gallery.index(folder).unchanged == 5
+        assert gallery.store.counts() == {"photos": 4, "files": 5, "faces": 4, "skipped": 0}
+
+
+def test_another_picture_at_the_same_path_is_new(gallery, folder):
+    with Image.open(folder / GRACE) as image:
+        image.point(lambda value: min(255, value + 1)).save(folder / GRACE, quality=95)
+    report = gallery.index(folder)
+    assert (report.photos, report.faces) == (1, 1)
+
+
 def test_a_deleted_file_is_hidden_and_comes_back_with_its_person(gallery, folder, tmp_path):
     gallery.name(holder(gallery, GRACE), "Grace")
     for name in (GRACE, "grace_hopper_mirrored.jpg"):
@@ -153,8 +227,10 @@ def test_a_tilde_is_the_users_folder(folder, tmp_path, monkeypatch):
 def test_files_whose_content_is_broken_are_tried_when_they_change(gallery, folder):
     (folder / "text.jpg").write_text("no picture")
     first, second = gallery.index(folder), gallery.index(folder)
-    assert (first.skipped, second.skipped, second.unchanged) == (1, 0, 5)
-    assert isinstance(first.errors[0], NotAPicture)
+    assert (first.skipped, second.skipped, second.unchanged) == (1, 1, 4)
+    for told in (first.errors[0], second.errors[0]):
+        assert isinstance(told, NotAPicture)
+        assert str(told) == str(first.errors[0])
     shutil.copy(folder / GRACE, folder / "text.jpg")
     assert gallery.index(folder).skipped == 0
     assert gallery.store.counts()["skipped"] == 0

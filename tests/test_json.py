@@ -15,7 +15,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from fusiform.app.cli import app
-from fusiform.core.errors import GalleryError
+from fusiform.core.errors import ChoiceError, GalleryError
 from fusiform.core.faces import Faces
 from fusiform.gallery import Photo, Store, kept, name, regroup
 from fusiform.recognise.embedder import unit
@@ -160,8 +160,8 @@ def test_find(ask, album):
     assert_complete("show", ask("find", "1"))
     everything = ask("find", album / "both_collage.jpg", "--all", "--count", 9)
     assert [len(face["matches"]) for face in everything["faces"]] == [9, 9]
-    none = ask("find", album / "both_collage.jpg", "--threshold", 1.1)
-    assert [face["matches"] for face in none["faces"]] == [[], []]
+    none = ask("find", album / "both_collage.jpg", "--threshold", 0.9999)
+    assert [len(face["matches"]) for face in none["faces"]] == [1, 1]  # the picture itself
 
 
 def test_verify(ask, album):
@@ -262,6 +262,17 @@ def test_duties(ask, copied, tmp_path, monkeypatch):
     assert ask("keep", "off") == {"keep": None, "policy": "1y", "due": 0}
 
 
+def test_clean(ask, album, folder, tmp_path):
+    assert ask("clean") == {"gone": []}
+    ask("index", folder)
+    before = sorted(map(str, folder.iterdir()))
+    shutil.rmtree(folder)
+    told = ask("clean", "--yes")
+    assert_complete("clean", told)
+    assert told["gone"] == before
+    assert ask("clean") == {"gone": []}
+
+
 def test_paths_are_absolute(ask, album, monkeypatch):
     monkeypatch.chdir(album)
     for verb in ("detect", "describe", "find"):
@@ -279,7 +290,7 @@ def test_decisions(ask, album):
     ask("name", one, "Ada Lovelace")
     faces = [face["face"] for face in ask("show", one)["faces"]]
     other = ask("split", one, faces[0])["person"]
-    assert_complete("same", ask("same", other, one))
+    assert_complete("same", ask("same", other, one, "--yes"))
     assert_complete("not-a-face", ask("not-a-face", faces[-1]))
     assert_complete("group", ask("group", "--reset"))
     taken = ask("undo", 2)
@@ -328,7 +339,13 @@ def test_calibrate(tmp_path):
         assert own.threshold == pytest.approx(told["threshold"]["value"])
         assert own.probability(0.97) > 0.9
         assert own.probability(0.8) < 0.01
-        assert ask("--drop") == {}
+        assert ask("--fmr", "0.01")["used"] == {"by": "gallery", "threshold": own.threshold}
+        dropped = ask("--drop")
+        assert_documented("calibrate", dropped)
+        assert set(dropped) == {"used"}
+        assert dropped["used"]["by"] == "card"
+        with pytest.raises(ChoiceError, match="--drop must be used without --keep"):
+            ask("--drop", "--keep")
         assert kept(store) is None
     with pytest.raises(GalleryError, match="not enough"):
         ask("--fmr", "0.0001")
@@ -347,7 +364,7 @@ def test_names_elsewhere(ask, copied, album, tmp_path):
     assert_complete("write-names", told)
     assert told["regions"] == told["changed"] + 1  # two faces in the collage
     ask("undo", 2)
-    ask("merge", one, two)
+    ask("merge", one, two, "--yes")
     unsure = ask("read-names")
     ask("undo")
     assert unsure["open"][0]["person"] == one
@@ -357,7 +374,9 @@ def test_names_elsewhere(ask, copied, album, tmp_path):
     assert sorted(entry["name"] for entry in taken["named"]) == ["Eileen Collins", "Grace Hopper"]
     assert len(taken["failed"]) == 1
     (photos / "both_collage.jpg.xmp").unlink()
-    assert ask("forget", "Grace Hopper", "--yes")["removed"]["regions"] >= 3
+    told = ask("forget", "Grace Hopper", "--yes")
+    assert_complete("forget", told)
+    assert told["removed"]["regions"] >= 3
     assert not [p for p in photos.glob("*.xmp") if b"Hopper" in p.read_bytes()]
     assert [p for p in photos.glob("*.xmp") if b"Collins" in p.read_bytes()]
 

@@ -123,6 +123,8 @@ def _reasons(reason: Reason, limit: float) -> list[str]:
     lines = [f"face {reason.face.id} (quality {reason.face.quality:.2f}) belongs to {owner}"]
     if reason.decided:
         lines.append(f"you decided that it is person {reason.person}")
+    if reason.denied:
+        lines.append(f"you decided that it is not person {reason.person}")
     if reason.similarity is not None:
         side = "at least" if reason.similarity >= limit else "below"
         lines.append(

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 an error that is named, 2 wrong usage, 3 "no" where --exit
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -34,6 +35,9 @@ from fusiform.hub.fetch import forbid_network
 
 INTERRUPTED = 130
 """Typer's exit code for Ctrl-C."""
+
+STDOUT_FAULTS = {errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EPIPE}
+"""Faults of stdout: where a file of ours has them, they are named errors."""
 
 app = typer.Typer(
     name="fusiform",
@@ -92,7 +96,10 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # any file name can be printed anywhere
             stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except FusiformError as error:
         say(f"fusiform: {error}")
         sys.exit(2 if isinstance(error, ChoiceError) else 1)
@@ -100,3 +107,10 @@ def main() -> None:
         if ended.code == INTERRUPTED:
             say("stopped; what was done is kept, run it again to go on")
         raise
+    except OSError as error:
+        if error.errno not in STDOUT_FAULTS or error.filename is not None:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        if error.errno != errno.EPIPE:  # a reader who has seen enough needs no message
+            say(f"fusiform: the answer cannot be written ({error.strerror}); make room.")
+        sys.exit(1)

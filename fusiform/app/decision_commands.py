@@ -14,15 +14,19 @@ from fusiform.app.terminal import (
     GalleryOption,
     JsonOption,
     Who,
+    YesOption,
+    confirm_one,
     open_gallery,
     say,
     show,
     show_json,
     show_table,
+    summary_of,
 )
+from fusiform.core.errors import ChoiceError, ModelUnsupported
 from fusiform.gallery import Entry, Person
 from fusiform.measure.own_calibration import describe
-from fusiform.recognise.compare import DEFAULT_FMR
+from fusiform.recognise.compare import DEFAULT_FMR, threshold
 
 app = typer.Typer()
 
@@ -31,17 +35,26 @@ Other = Annotated[str, typer.Argument(metavar="OTHER", help="Another person: nam
 
 @app.command()
 def same(
-    who: Who, other: Other, gallery: GalleryOption = None, as_json: JsonOption = False
+    who: Who,
+    other: Other,
+    gallery: GalleryOption = None,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Two people are one, for ever. The one with a name keeps it; `undo` takes it back.
+
+    Asks first if both have names, or you decided before that they are two.
 
     Examples:
 
         fusiform same 7 12
 
         fusiform same "Ada Lovelace" 12 --json
+
+        fusiform same "Ada Lovelace" "Ada King" --yes
     """
     with open_gallery(gallery) as g:
+        confirm_one(g, who, other, yes, as_json)
         one = g.same(who, other)
     _tell([one], as_json)
 
@@ -195,21 +208,35 @@ def calibrate(
         fusiform calibrate --fmr 0.01
 
         fusiform calibrate --fmr 0.01 --keep
+
+        fusiform calibrate --drop
     """
+    if keep and drop:
+        raise ChoiceError("--drop", "used without --keep", "both")
     with open_gallery(gallery) as g:
         if drop:
             rooms.drop(g.store)
-            if as_json:
-                show_json({})
-            else:
-                show("the model's card holds again")
-            return
-        result = g.calibrate(fmr=fmr, keep=keep)
+        result = None if drop else g.calibrate(fmr=fmr, keep=keep)
+        used = _used(g)
     if as_json:
-        show_json(result.as_dict())
-    else:
+        show_json({"used": used} | (result.as_dict() if result else {}))
+    elif result:
         for line in describe(result):
             show(line)
+    else:
+        limit = used["threshold"]
+        at = "" if limit is None else f": `find` shows faces from similarity {limit:.3f} upward"
+        show(f"the model's card holds again{at}")
+
+
+def _used(g: api.Gallery) -> schema.Json:
+    """What `find` goes by now."""
+    if own := g.own:
+        return {"by": "gallery", "threshold": own.threshold}
+    try:
+        return {"by": "card", "threshold": threshold(g.models.embedder.card)}
+    except ModelUnsupported:
+        return {"by": "card", "threshold": None}
 
 
 def in_words(entry: Entry) -> str:
@@ -237,4 +264,4 @@ def _tell(people: list[Person], as_json: bool) -> None:
         show_json(told[0] if len(told) == 1 else told)
         return
     for one in people:
-        show(f"{api.title(one)} (number {one.id}): {api.count_of(len(one.faces), 'face')}")
+        show(summary_of(one))

@@ -146,6 +146,7 @@ def _freshness(store: Store) -> Iterator[Finding]:
     for what, paths in (("changed", state.changed), ("gone", state.gone)):
         if paths:
             told = f"{count_of(len(paths), 'photo')} {what} since indexing, such as {paths[0]}"
-            yield Finding("index", "bad", f"{told}; run `fusiform index` on their folder")
+            remedy = " (`fusiform clean` if that is gone, too)" if what == "gone" else ""
+            yield Finding("index", "bad", f"{told}; run `fusiform index` on their folder{remedy}")
     if not (state.ungrouped or state.changed or state.gone):
         yield Finding("index", "good", "as the photos lie there")

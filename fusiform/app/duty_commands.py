@@ -16,7 +16,7 @@ from fusiform.app.terminal import (
     Group,
     JsonOption,
     YesOption,
-    ask_first,
+    confirm,
     open_gallery,
     say,
     show,
@@ -108,7 +108,9 @@ def _forget_lapsed(g: api.Gallery, yes: bool, as_json: bool) -> None:
     lapsed = g.duties.lapsed()
     if lapsed:
         everybody = ", ".join(api.title(one) for one in lapsed)
-        ask_first(f"Erase {api.count_of(len(lapsed), 'person')} for good ({everybody})?", yes)
+        confirm(
+            f"Erase {api.count_of(len(lapsed), 'person')} for good ({everybody})?", yes, as_json
+        )
     result = g.duties.forget_lapsed()
     if as_json:
         show_json({"people": list(result.people)} | schema.erasure(result))
@@ -202,7 +204,7 @@ def add_zone(
     box = (x1, y1, x2, y2)
     with open_gallery(gallery) as g:
         if count := g.duties.faces_in(folder, box):
-            ask_first(f"Erase {api.count_of(count, 'face')} that lie there for good?", yes)
+            confirm(f"Erase {api.count_of(count, 'face')} that lie there for good?", yes, as_json)
         made, result = g.duties.add_zone(folder, box)
     if as_json:
         show_json(schema.zone(made) | schema.erasure(result))

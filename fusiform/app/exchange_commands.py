@@ -27,8 +27,8 @@ def write_names(
 ) -> None:
     """Write names beside the photos, as XMP sidecars that digiKam, Lightroom and exiftool read.
 
-    Photos are not changed, nor what other programs wrote of other faces. `forget` takes a person
-    out of these sidecars again.
+    Photos are not changed, nor what other programs wrote of other faces. Run it again after you
+    changed a name: the old one goes. `forget` takes a person out of these sidecars again.
 
     Examples:
 

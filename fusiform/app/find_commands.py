@@ -19,8 +19,11 @@ from fusiform.app.terminal import (
     GalleryOption,
     JsonOption,
     corners,
+    cosine,
     open_gallery,
     percent,
+    refuse_photo,
+    save_drawing,
     show,
     show_json,
     show_table,
@@ -36,6 +39,7 @@ from fusiform.recognise.compare import probability, threshold
 
 app = typer.Typer()
 Chance = Callable[[float], float | None]
+MATCHES = 10  # shown of each face
 
 
 @app.command()
@@ -44,7 +48,10 @@ def find(
         str, typer.Argument(metavar="PHOTO_OR_QUERY", help="A picture, a person, or a query.")
     ],
     gallery: GalleryOption = None,
-    count: Annotated[int, typer.Option(min=1, metavar="N", help="How many matches a face.")] = 10,
+    count: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="How many matches a face, by default 10."),
+    ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Also matches that are likely other people.")
     ] = False,
@@ -74,11 +81,17 @@ def find(
 
         fusiform find "Ada Lovelace AND Grace Hopper NOT alone" --after 2019
     """
+    cosine("--threshold", limit)
+    if everything and limit is not None:
+        raise ChoiceError("--all", "used without --threshold", limit)
+    refuse_photo(draw_to, [wanted], gallery)
     with open_gallery(gallery) as g:
         if not _is_file(wanted):
-            node = query.Person(wanted) if _is_path(wanted) else parse(wanted)
-            if draw_to:
-                raise ChoiceError("--draw", "used with a picture", wanted)
+            told = {"--draw": draw_to, "--threshold": limit, "--count": count}
+            for option, value in (*told.items(), ("--all", everything or None)):
+                if value is not None:
+                    raise ChoiceError(option, "used with a picture", wanted)
+            node = _asked(wanted)
             if isinstance(node, query.Person) and after is None and before is None:
                 show_one(_person(g, str(node.who)), as_json)
             else:
@@ -89,10 +102,10 @@ def find(
         used, card = g.models, g.models.embedder.card
         own = g.own
         lowest = _lowest(card, own, limit, everything)
-        found = g.find(wanted, count=count, at_least=lowest)
+        found = g.find(wanted, count=count or MATCHES, at_least=lowest)
     if draw_to:
         labels = [_label(one) for one in found]
-        draw.save(draw_to, draw.draw_faces(read(wanted), faces_of(found), labels))
+        save_drawing(draw_to, draw.draw_faces(read(wanted), faces_of(found), labels))
     photo, chance = os.path.abspath(wanted), partial(_chance, card, own)
     if as_json:
         answers = [_answer(one, chance) for one in found]
@@ -115,10 +128,30 @@ def _is_path(wanted: str) -> bool:
     return Path(wanted).suffix.lower() in SUFFIXES or os.sep in wanted
 
 
+def _asked(wanted: str) -> query.Node:
+    try:
+        return query.Person(wanted) if _is_path(wanted) else parse(wanted)
+    except ChoiceError as error:
+        if folder := _folder(wanted):
+            raise folder from error
+        raise
+
+
+def _folder(wanted: str) -> PictureError | None:
+    """What is wrong with a folder where a picture is meant."""
+    try:
+        there = bool(wanted) and os.path.isdir(wanted)
+    except ValueError:
+        return None
+    return PictureError(wanted, "is a folder", "name one picture in it") if there else None
+
+
 def _person(g: api.Gallery, wanted: str) -> Person:
     try:
         return g.person(wanted)
     except UnknownPerson as error:
+        if folder := _folder(wanted):
+            raise folder from error
         if _is_path(wanted):
             reason = "does not exist, and nobody has that name"
             raise PictureError(wanted, reason, "check the path") from error
@@ -177,9 +210,12 @@ def _show_photos(wanted: str, found: list[PhotoRow], as_json: bool) -> None:
         return
     show(f"{query.unparse(parse(wanted))}: {api.count_of(len(found), 'photo')}")
     if found:
-        show_table(["taken (UTC)", "people", "photo"], [_photo_cells(one) for one in found])
+        columns = ["taken (camera's time, or UTC)", "people", "photo"]
+        show_table(columns, [_photo_cells(one) for one in found])
 
 
 def _photo_cells(one: PhotoRow) -> tuple[object, ...]:
     who = ", ".join(name or f"person {number}" for number, name in one.people)
-    return (one.taken_at or "")[:16].replace("T", " "), who, one.path
+    taken = one.taken_at or ""
+    zone = " UTC" if taken.endswith("+00:00") else ""
+    return taken[:16].replace("T", " ") + zone, who, one.path

@@ -1,4 +1,4 @@
-"""Commands about a gallery: index, people, show, name, merge, split, find, forget."""
+"""Commands about a gallery: index, people, show, name, merge, split, forget, clean."""
 
 from __future__ import annotations
 
@@ -19,16 +19,19 @@ from fusiform.app.terminal import (
     SmallFacesOption,
     Who,
     YesOption,
-    ask_first,
+    confirm,
+    confirm_one,
     corners,
     open_gallery,
     progress_bar,
+    refuse_photo,
+    save_drawing,
     say,
     show,
     show_json,
     show_table,
+    summary_of,
 )
-from fusiform.core import draw
 from fusiform.core.pictures import picture_paths
 from fusiform.gallery import Erasure, Person
 from fusiform.indexing import Report
@@ -160,10 +163,11 @@ def people(
 
         fusiform people --smallest 3 --json
     """
+    refuse_photo(sheet, (), gallery)
     with open_gallery(gallery) as g:
         everybody = [p for p in g.people() if len(p.faces) >= smallest]
         if sheet:
-            draw.save(sheet, g.sheet(smallest=smallest))
+            save_drawing(sheet, g.sheet(smallest=smallest))
     if as_json:
         show_json([schema.person(p) for p in everybody])
         return
@@ -172,8 +176,6 @@ def people(
         show_table(columns, [_summary_of(p) for p in everybody])
     else:
         say("nobody yet; `fusiform index FOLDER` takes photos in")
-    if sheet:
-        say(f"drawn: {sheet}")
 
 
 def _summary_of(one: Person) -> tuple[object, ...]:
@@ -220,15 +222,21 @@ def merge(
     who: Who,
     other: Annotated[str, typer.Argument(metavar="OTHER", help="Who is the same person.")],
     gallery: GalleryOption = None,
+    yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Two people are one: OTHER was PERSON all along.
 
+    Asks first if both have names, or you decided before that they are two.
+
     Examples:
 
         fusiform merge 7 12
+
+        fusiform merge "Ada Lovelace" "Ada King" --yes
     """
     with open_gallery(gallery) as g:
+        confirm_one(g, who, other, yes, as_json)
         one = g.merge(who, other)
     _tell(one, as_json)
 
@@ -278,7 +286,7 @@ def forget(
     with open_gallery(gallery) as g:
         one = rooms.person(g.store, who)  # whatever the policy says of searching by name
         faces = api.count_of(len(one.faces), "face")
-        ask_first(f"Erase {api.title(one)} ({faces}) for good?", yes)
+        confirm(f"Erase {api.title(one)} ({faces}) for good?", yes, as_json)
         result = g.forget(one.id, from_exports=from_exports)
     if as_json:
         show_json({"person": one.id} | schema.erasure(result))
@@ -296,12 +304,49 @@ def erased_in_words(result: Erasure) -> str:
     return f"erased: {removed}; {'no trace left in the file' if result.proven else TRACES}"
 
 
+@app.command()
+def clean(
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FOLDER]...", help="Only what lay there; by default everywhere."),
+    ] = None,
+    gallery: GalleryOption = None,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take files that are gone off the list: lists them, and asks.
+
+    `index` does so below folders that are there. A folder that is gone itself may be a drive that
+    is not plugged in, or lie on another machine: whether it is, only you know. People, names and
+    decisions stay, and files that come back are known again.
+
+    Examples:
+
+        fusiform clean
+
+        fusiform clean /media/old_drive --yes
+    """
+    with open_gallery(gallery) as g:
+        gone = rooms.gone_files(g.store, folders)
+        if gone:
+            for path in gone[:SHOWN_ERRORS]:
+                say(f"gone: {path}")
+            if (more := len(gone) - SHOWN_ERRORS) > 0:
+                say(f"... and {more:,} more")
+            confirm(f"Take {api.count_of(len(gone), 'file')} off the list?", yes, as_json)
+            rooms.take_off(g.store, gone)
+    if as_json:
+        show_json({"gone": gone})
+    else:
+        show(f"{api.count_of(len(gone), 'file')} taken off the list")
+
+
 def show_one(one: Person, as_json: bool) -> None:
     """A person with all faces."""
     if as_json:
         show_json(schema.person(one))
         return
-    show(f"{api.title(one)} (number {one.id}): {api.count_of(len(one.faces), 'face')}")
+    show(summary_of(one))
     if one.consent:
         days = f" until {one.consent.until}" if one.consent.until else ""
         show(f"consent {schema.standing(one)}{days}: {one.consent.note}")
@@ -315,4 +360,4 @@ def _tell(one: Person, as_json: bool) -> None:
     if as_json:
         show_json(schema.person(one))
     else:
-        show(f"{api.title(one)} (number {one.id}): {api.count_of(len(one.faces), 'face')}")
+        show(summary_of(one))

@@ -20,7 +20,10 @@ from fusiform.app.terminal import (
     Pictures,
     SmallFacesOption,
     corners,
+    cosine,
     percent,
+    refuse_photo,
+    save_drawing,
     say,
     show,
     show_json,
@@ -58,11 +61,13 @@ def detect(
     if draw_to and (len(pictures) != 1 or pictures[0].is_dir()):
         raise ChoiceError("--draw", "used with one picture", [str(p) for p in pictures])
 
+    refuse_photo(draw_to, pictures, None)
+
     def look(path: str) -> schema.Json:
         faces = api.detect(path, detector=detector, minimum=minimum, small_faces=small_faces)
         if draw_to:
             labels = [f"{face.score:.2f}" for face in faces]
-            draw.save(draw_to, draw.draw_faces(read(path), faces, labels))
+            save_drawing(draw_to, draw.draw_faces(read(path), faces, labels))
         return schema.detection(path, faces)
 
     answer(pictures, look, ["box", "score"], as_json)
@@ -119,6 +124,8 @@ def verify(
 
         fusiform verify a.jpg b.jpg --fmr 0.0001 --draw why.jpg
     """
+    cosine("--threshold", limit)
+    refuse_photo(draw_to, [a, b], None)
     result = api.verify(a, b, detector=detector, embedder=embedder, fmr=fmr, limit=limit)
     if as_json:
         show_json(schema.verification(result))
@@ -126,7 +133,7 @@ def verify(
         show(verdict(result))
     if draw_to:
         sides = (read(a), result.faces_a, read(b), result.faces_b)
-        draw.save(draw_to, draw.pair(*sides, verdict(result)))
+        save_drawing(draw_to, draw.pair(*sides, verdict(result)))
     if exit_code and not result.verified:
         raise typer.Exit(NO)
 

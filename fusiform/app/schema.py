@@ -209,6 +209,7 @@ def reason(one: Reason, limit: float) -> Json:
         "owner": one.owner,
         "person": one.person,
         "decided": one.decided,
+        "denied": one.denied,
         "similarity": _short(one.similarity),
         "limit": limit,
         "nearest": nearest,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +16,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from typer.core import TyperCommand, TyperGroup
 
 from fusiform import api
+from fusiform import gallery as rooms
 from fusiform.app import schema
+from fusiform.core import draw
+from fusiform.core.decode import Pixels
+from fusiform.core.errors import ChoiceError, FusiformError, GalleryError
+from fusiform.gallery import Person
 from fusiform.gallery.cipher import Secret, secret_from
 from fusiform.indexing import Progress as Done
 
@@ -47,9 +52,8 @@ SmallFacesOption = Annotated[
     bool, typer.Option("--small-faces", help="Also look at full resolution, tile by tile: slower.")
 ]
 Pictures = Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Files or folders.")]
-Who = Annotated[str, typer.Argument(metavar="PERSON", help="A person's number or name.")]
-
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Who = Annotated[str, typer.Argument(metavar="PERSON", help="A person's number or name.")]
 
 NO = 3
 """Exit code of an answered question whose answer is no, with --exit-code."""
@@ -119,9 +123,22 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None
         show("  ".join(cells).rstrip(), style="" if number else "bold")
 
 
+def summary_of(one: Person) -> str:
+    """A person in a line: "Ada (number 7): 3 faces", without a name "Person 7: 3 faces"."""
+    number = f" (number {one.id})" if one.name else ""
+    return f"{api.title(one)}{number}: {api.count_of(len(one.faces), 'face')}"
+
+
 def corners(box: Sequence[float]) -> str:
     """A box as it stands in a table: whole pixels."""
     return " ".join(f"{value:.0f}" for value in box)
+
+
+def cosine(name: str, value: float | None) -> float | None:
+    """A similarity as it was given. Raises ChoiceError outside -1 to 1."""
+    if value is not None and not -1 <= value <= 1:
+        raise ChoiceError(name, "a similarity from -1 to 1", value)
+    return value
 
 
 def percent(probability: float) -> str:
@@ -147,10 +164,52 @@ def _asked() -> str:
     return str(typer.prompt("Passphrase", hide_input=True, err=True))
 
 
-def ask_first(question: str, yes: bool) -> None:
-    """Ends with exit code 1 if the answer is not yes; `yes` answers."""
-    if not yes and not typer.confirm(question, err=True):
+def confirm(question: str, yes: bool, as_json: bool) -> None:
+    """Asks on stderr, unless `yes`; ends the command with exit code 1 where the answer is no.
+
+    Raises FusiformError with `as_json`, as then nobody is there to be asked.
+    """
+    if yes:
+        return
+    if as_json:
+        raise FusiformError(f"{question} With --json nobody is asked: add --yes if you mean it.")
+    sys.stderr.write(f"{question.translate(_CONTROLS)} [y/N]: ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        say("nothing was changed")
         raise typer.Exit(1)
+
+
+def confirm_one(g: api.Gallery, who: str, other: str, yes: bool, as_json: bool) -> None:
+    """Asks before two people become one against what was decided before."""
+    if told := "; ".join(rooms.overruled(g.store, who, other)):
+        confirm(f"{told}. Make {who} and {other} one person all the same?", yes, as_json)
+
+
+def refuse_photo(target: Path | None, inputs: Sequence[str | Path], path: str | None) -> None:
+    """Refuses to draw over a picture that was named, or that the gallery at `path` knows.
+
+    Raises ChoiceError. A gallery that cannot be opened knows none.
+    """
+    if target is None or not os.path.lexists(target):
+        return
+    known = any(os.path.exists(one) and os.path.samefile(one, target) for one in inputs)
+    with suppress(GalleryError):
+        known = known or _is_listed(target, path)
+    if known:
+        raise ChoiceError("the file to draw", "none of your photos, which stay", str(target))
+
+
+def _is_listed(target: Path, path: str | None) -> bool:
+    with open_gallery(path) as g:
+        names = {os.path.abspath(target), os.path.realpath(target)}
+        return any(g.store.listed(name) for name in names)
+
+
+def save_drawing(path: Path, pixels: Pixels) -> None:
+    """Writes a drawing and says where it is."""
+    draw.save(path, pixels)
+    say(f"drawn: {path}")
 
 
 @contextmanager

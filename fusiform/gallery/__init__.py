@@ -12,13 +12,14 @@ from fusiform.gallery.decisions import (
     name,
     no_faces,
     note_consent,
+    overruled,
     same,
     split,
     undo,
 )
 from fusiform.gallery.erasure import compact, forget, forget_lapsed
 from fusiform.gallery.exchange import Taken, Written, read_names, write_names
-from fusiform.gallery.freshness import Staleness, stale, ungrouped
+from fusiform.gallery.freshness import Staleness, gone_files, stale, take_off, ungrouped
 from fusiform.gallery.grouping import MINIMUM_QUALITY, group
 from fusiform.gallery.incremental import absorb
 from fusiform.gallery.journal import Decisions, Entry, acts, entries, replay
@@ -111,6 +112,7 @@ __all__ = [
     "find",
     "forget",
     "forget_lapsed",
+    "gone_files",
     "group",
     "hide",
     "import_archive",
@@ -125,6 +127,7 @@ __all__ = [
     "name",
     "no_faces",
     "note_consent",
+    "overruled",
     "people",
     "person",
     "photos",
@@ -140,6 +143,7 @@ __all__ = [
     "split",
     "stale",
     "switch",
+    "take_off",
     "undo",
     "ungrouped",
     "unseal",

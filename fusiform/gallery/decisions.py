@@ -21,8 +21,8 @@ from fusiform.gallery.acts import (
 )
 from fusiform.gallery.database import Connection
 from fusiform.gallery.index import discard
-from fusiform.gallery.journal import Before, Entry, append, entries, replayed_pins
-from fusiform.gallery.persons import new_person, number_of, person, pin, place, tidy
+from fusiform.gallery.journal import Before, Entry, append, entries, parted, replayed_pins
+from fusiform.gallery.persons import new_person, number_of, person, pin, pins_of, place, tidy
 from fusiform.gallery.records import Person
 from fusiform.gallery.store import Store
 
@@ -64,6 +64,18 @@ def same(store: Store, ref: int | str, other: int | str) -> Person:
     if second.name and not first.name:
         first, second = second, first
     return merge(store, first.id, second.id)
+
+
+def overruled(store: Store, ref: int | str, other: int | str) -> list[str]:
+    """What making two people one would overrule, as short sentences: two names, or that somebody
+    decided that they are two. Raises UnknownPerson."""
+    one, two = person(store, ref), person(store, other)
+    if one.id == two.id:
+        return []
+    pins = pins_of(store)
+    held = [[face for face, who in pins.items() if who == p.id] for p in (one, two)]
+    found = [f"{one.name} and {two.name} are two names"] if one.name and two.name else []
+    return found + (["you decided that they are two people"] if parted(store, *held) else [])
 
 
 def split(store: Store, ref: int | str, faces: Iterable[int]) -> Person:

@@ -12,6 +12,7 @@ from fusiform.core.errors import ChoiceError, FusiformError
 from fusiform.gallery import sidecar
 from fusiform.gallery.consent import ask_consent
 from fusiform.gallery.decisions import name
+from fusiform.gallery.journal import names_borne
 from fusiform.gallery.paths import shown_path, stored_path
 from fusiform.gallery.persons import number_of
 from fusiform.gallery.records import Box
@@ -24,7 +25,8 @@ SAME_FACE = 0.3  # overlap (IoU) from which a region is a face; programs draw th
 
 @dataclass(frozen=True)
 class Written:
-    """`photos` looked at, `regions` beside them now, sidecars `changed`, and what `failed`."""
+    """`photos` with a named face, `regions` beside them now, sidecars `changed`, and what `failed`;
+    photos that failed are not counted."""
 
     photos: int
     regions: int
@@ -55,8 +57,9 @@ def write_names(
     with `tags` as tags.
 
     Photos are not touched, nor what other programs wrote of other faces. Done again, it brings the
-    sidecars up to date. A photo that fails does not stop the others. `allowed`: nobody else is
-    written. Raises UnknownPerson, PolicyForbids.
+    sidecars up to date: names that a face bore when they were written, and bears no more, go. A
+    photo that fails does not stop the others. `allowed`: nobody else is written. Raises
+    UnknownPerson, PolicyForbids.
     """
     wanted = {number_of(store, ref) for ref in people}
     for number in wanted:
@@ -67,20 +70,53 @@ def write_names(
         "WHERE name IS NOT NULL AND no_face = 0 ORDER BY path, faces.id"
     )
     rows = [row for row in rows if allowed is None or row[1] in allowed]
-    photos = {path: list(some) for path, some in groupby(rows, key=lambda row: row[0])}
-    chosen = [p for p, some in photos.items() if not wanted or wanted & {row[1] for row in some}]
-    regions, changed, failed = 0, 0, []
+    named = {path: list(some) for path, some in groupby(rows, key=lambda row: row[0])}
+    earlier = _earlier(store)
+    paths = sorted(named if wanted else {*named, *earlier})
+    chosen = [p for p in paths if not wanted or wanted & {row[1] for row in named[p]}]
+    photos, regions, changed, failed = 0, 0, 0, []
     for i, path in enumerate(chosen, 1):
-        told = [Region(row[2], (row[3], row[4], row[5], row[6])) for row in photos[path]]
+        told = [Region(row[2], (row[3], row[4], row[5], row[6])) for row in named.get(path, ())]
         try:
-            changed += len(sidecar.write(shown_path(path), told, tags=tags))
+            changed += _write_one(shown_path(path), told, earlier.get(path, []), tags)
+            photos += bool(told)
             regions += len(told)
             _note(store, shown_path(path))
         except FusiformError as error:
             failed.append(error)
         if progress:
             progress(i, len(chosen))
-    return Written(len(chosen), regions, changed, tuple(failed))
+    return Written(photos, regions, changed, tuple(failed))
+
+
+def _earlier(store: Store) -> dict[str, list[tuple[Box, set[str]]]]:
+    """path -> (box, every name it bore) of the faces of photos beside which names were written."""
+    borne = names_borne(store)
+    found = defaultdict(list)
+    sql = (
+        "SELECT path, faces.id, x1, y1, x2, y2 FROM sidecars JOIN files USING (path) "
+        "JOIN faces USING (photo_id)"
+    )
+    for path, face, *box in store.read(sql):
+        found[path].append(((box[0], box[1], box[2], box[3]), borne.get(face, set())))
+    return found
+
+
+def _write_one(
+    path: str, told: list[Region], earlier: list[tuple[Box, set[str]]], tags: bool
+) -> bool:
+    """Whether the sidecar changed. A name that a region elsewhere in the picture has stays."""
+    changed = bool(sidecar.write(path, told, tags=tags))
+    stale = set().union(*(names for _, names in earlier)) - {region.name for region in told}
+    if stale:
+        boxes = [box for box, _ in earlier]
+        others = (r for r in sidecar.read(path) if _best(r.box, boxes) < SAME_FACE)
+        stale -= {region.name for region in others}
+    return (bool(stale) and sidecar.remove(path, sorted(stale)) > 0) or changed
+
+
+def _best(box: Box, boxes: list[Box]) -> float:
+    return max(_overlap(box, other) for other in boxes)
 
 
 def _note(store: Store, path: str) -> None:

@@ -11,11 +11,12 @@ and its kin ever change past entries, by taking erased faces, names and notes ou
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TypeVar
 
-from fusiform.gallery.acts import KINDS, Act, Consented, Merged, Named, Undone
+from fusiform.gallery.acts import KINDS, Act, Apart, Consented, Merged, Named, Split, Undone
 from fusiform.gallery.database import Connection, Readable, now
 from fusiform.gallery.records import Consent
 
@@ -123,6 +124,32 @@ def replayed_pins(db: Connection) -> dict[int, int]:
     """face -> person, as the journal has them."""
     past = list(_entries(db.execute(_ALL)))
     return replay(e.act for e in past if not e.undone).pins
+
+
+def parted(store: Readable, some: Iterable[int], others: Iterable[int]) -> bool:
+    """Whether an act that stands (split, not-same) says that two sets of faces are two people."""
+    these, those = set(some), set(others)
+    for act in acts(store):
+        if isinstance(act, Split | Apart):
+            left, right = set(act.faces), set(act.taken if isinstance(act, Split) else act.others)
+            if (left & these and right & those) or (left & those and right & these):
+                return True
+    return False
+
+
+def names_borne(store: Readable) -> dict[int, set[str]]:
+    """face -> every name that somebody had whose it was when something was decided about it."""
+    past = entries(store)
+    called, whose = defaultdict[int, set[str]](set), defaultdict[int, set[int]](set)
+    for entry in past:
+        before = entry.before or Before()
+        for person, row in before.people.items():
+            called[person] |= {row[0]} if row and row[0] else set()
+        if isinstance(entry.act, Named):
+            called[entry.act.person].add(entry.act.name)
+        for face, owner in (*entry.act.pins().items(), *before.members.items()):
+            whose[face] |= {owner} if owner is not None else set()
+    return {face: set().union(*(called[p] for p in owners)) for face, owners in whose.items()}
 
 
 _ALL = "SELECT id, at, kind, payload, before FROM journal ORDER BY id"

@@ -30,7 +30,7 @@ EXPORTS, BACKUPS = "exports", "backups"  # notes: which copies of a gallery are 
 _TOLD = {
     "meta": "key:text value:text",
     "models": "id hash:text name:path card:text",
-    "photos": "id sha256:text width height taken_at:text? added_at:text forgotten",
+    "photos": "id sha256:text width height taken_at:text? added_at:text forgotten pixels:text?",
     "files": "path:path photo_id size mtime_ns",
     "skipped": "path:path size mtime_ns kind:text reason:text remedy:text at:text",
     "sidecars": "path:path",

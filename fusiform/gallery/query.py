@@ -121,7 +121,7 @@ _FACES = "(?:people|persons?|faces?)"
 _COUNT = re.compile(rf"(?![<>].*[+-])([<>]=?|) ?(\d{{1,18}})(\+|-\d{{1,18}}|) {_FACES}", re.I)
 # Likelier meant for an operator or a fact than for part of a name: asked about, not guessed.
 _NO_NAME = re.compile(
-    rf"(?<!\S)(?:(?:and|or|not|nobody|unnamed|alone|\d\S* {_FACES})(?!\S)|[#<>]\S*)", re.I
+    rf"(?<!\S)(?:(?:and|or|not|nobody|unnamed|alone|\d\S* ?{_FACES})(?!\S)|[#<>]\S*)", re.I
 )
 
 _Tokens = deque[re.Match[str]]
@@ -133,6 +133,8 @@ def parse(text: str) -> Node:
     Raises ChoiceError, which names the column (from 1, in characters) where something else was
     expected; also for more than LONGEST characters or anything more than DEEPEST deep.
     """
+    if not text.strip():
+        raise ChoiceError("the search", "a name or a query", text)
     if len(text) > LONGEST:
         raise ChoiceError("the search", f"at most {LONGEST} characters long", len(text))
     tokens = deque(_TOKEN.finditer(text.rstrip()))
@@ -203,6 +205,9 @@ def _words(token: re.Match[str]) -> Atom:
         return _count(token, count[1], int(count[2]), count[3])
     if odd := _NO_NAME.search(token[0]):
         whole = "AND, OR or NOT in capitals, joined by one, as in #7 or >=3 people"
+        if odd[0][0].isdigit() and " " not in odd[0]:
+            whole = "a count with a space before the word, as in 3+ people"
+        whole = "a person's number after #, as in #7" if odd[0] == "#" else whole
         raise _wrong(odd, f"{whole}, or quoted as part of a name", before=token.start())
     return _called(text.split("*"))
 
@@ -241,11 +246,6 @@ def unparse(node: Node) -> str:
 
 def _closed(node: Node, *looser: type[And | Or]) -> str:
     return f"({unparse(node)})" if isinstance(node, looser) else unparse(node)
-
-
-def people_in(node: Node) -> tuple[int | str, ...]:
-    """Numbers and names of the people asked for, each once, in order; wildcards are not in it."""
-    return tuple(dict.fromkeys(atom.who for atom in _atoms(node) if isinstance(atom, Person)))
 
 
 def _atoms(node: Node) -> Iterator[Atom]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fusiform.core.errors import ChoiceError
 from fusiform.gallery.cells import blocks
+from fusiform.gallery.journal import parted
 from fusiform.gallery.persons import number_of, pins_of, title_of
 from fusiform.gallery.records import FaceRow
 from fusiform.gallery.store import Store
@@ -39,14 +40,16 @@ class Reason:
     """Why a face is whose it is, beside one `person`.
 
     `similarity`: mean cosine with that person's other faces, None if it has none; `nearest`: the
-    most similar of these with their cosines, best first; `decided`: a user said so; `rival`: the
-    person with the highest mean among all others, and that mean; `owner`: whose the face is.
+    most similar of these with their cosines, best first; `decided`: a user said so; `denied`: a
+    user said that it is not (split, not-same); `rival`: the person with the highest mean among all
+    others, and that mean; `owner`: whose the face is.
     """
 
     face: FaceRow
     owner: int | None
     person: int
     decided: bool
+    denied: bool
     similarity: float | None
     nearest: tuple[tuple[FaceRow, float], ...]
     rival: tuple[int, float] | None
@@ -135,11 +138,14 @@ def why(store: Store, face: int, ref: int | str) -> Reason:
     best = np.argsort(-sims, kind="stable")[:SHOWN]
     near = dict(zip(others[best].tolist(), sims[best].tolist(), strict=True))
     owner = store.read("SELECT person_id FROM members WHERE face_id = ?", (face,))
+    pins = pins_of(store)
+    own = [f for f, who in pins.items() if who == person]
     return Reason(
         rows[0],
         owner[0][0] if owner else None,
         person,
-        pins_of(store).get(face) == person,
+        pins.get(face) == person,
+        pins.get(face) != person and parted(store, [face], own),
         float(sims.mean()) if len(sims) else None,
         tuple((row, near[row.id]) for row in store.face_rows(list(near))),
         _rival(store, vectors[0], person),

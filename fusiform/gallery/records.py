@@ -13,7 +13,8 @@ class Photo:
     """One picture as it lies on disk.
 
     `path` absolute; `size` in bytes; `mtime_ns` in nanoseconds; `width`, `height` in pixels of
-    the upright picture; `taken_at` UTC ISO 8601 or None.
+    the upright picture; `taken_at` UTC ISO 8601 or None; `pixels` hash of the upright picture as it
+    was looked at, None where that is not known.
     """
 
     sha256: str
@@ -23,6 +24,7 @@ class Photo:
     width: int
     height: int
     taken_at: str | None = None
+    pixels: str | None = None
 
 
 @dataclass(frozen=True)

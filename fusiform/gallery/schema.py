@@ -142,8 +142,22 @@ def _portable(db: sqlite3.Connection) -> None:
     db.executemany(there, [(person, face) for face, person in replayed_pins(db).items()])
 
 
+# `pixels`: SHA-256 of the upright picture as it was looked at, by which a photo is known again
+# after another program changed its metadata; NULL for photos of before this step.
+_FOURTH = (
+    "ALTER TABLE photos ADD COLUMN pixels TEXT",
+    "CREATE INDEX photos_pixels ON photos(pixels)",
+)
+
+
+def _known_by_pixels(db: sqlite3.Connection) -> None:
+    """Photos are known by what they show, too."""
+    for statement in _FOURTH:
+        db.execute(statement)
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
-    *(_first_tables, _decisions_undone, _portable),
+    *(_first_tables, _decisions_undone, _portable, _known_by_pixels),
 )
 
 

@@ -76,4 +76,9 @@ CREATE TRIGGER face_placed AFTER INSERT ON members FOR EACH ROW EXECUTE FUNCTION
 CREATE TRIGGER face_freed AFTER DELETE ON members FOR EACH ROW EXECUTE FUNCTION face_freed();
 """
 
-STEPS: tuple[str, ...] = (_FIRST,)
+_SECOND = """
+ALTER TABLE photos ADD COLUMN pixels TEXT COLLATE "C";
+CREATE INDEX photos_pixels ON photos(pixels);
+"""
+
+STEPS: tuple[str, ...] = (_FIRST, _SECOND)

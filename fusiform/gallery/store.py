@@ -209,16 +209,37 @@ class Store:
     # Photos
 
     def seen(self, path: str, size: int, mtime_ns: int) -> bool:
-        """Whether the file at `path` was indexed or skipped as it lies there now."""
+        """Whether the file at `path` was indexed as it lies there now."""
         key = (stored_path(path), size, mtime_ns)
-        return any(
-            self.read(f"SELECT 1 FROM {t} WHERE (path, size, mtime_ns) = (?, ?, ?)", key)
-            for t in ("files", "skipped")
-        )
+        sql = "SELECT 1 FROM files WHERE (path, size, mtime_ns) = (?, ?, ?)"
+        return bool(self.read(sql, key))
+
+    def unreadable(self, path: str, size: int, mtime_ns: int) -> Skipped | None:
+        """What was wrong with the file at `path`, if it was skipped as it lies there now."""
+        key = (stored_path(path), size, mtime_ns)
+        sql = "SELECT * FROM skipped WHERE (path, size, mtime_ns) = (?, ?, ?)"
+        rows = self.read(sql, key)
+        return Skipped(path, *rows[0][1:6]) if rows else None
 
     def photo_id(self, sha256: str) -> int | None:
         """The number of the photo with this content, None if there is none."""
         rows = self.read("SELECT id FROM photos WHERE sha256 = ?", (sha256,))
+        return rows[0][0] if rows else None
+
+    def photo_showing(self, pixels: str) -> int | None:
+        """The number of the first photo with this hash of its pixels, None if there is none."""
+        rows = self.read("SELECT min(id) FROM photos WHERE pixels = ?", (pixels,))
+        number: int | None = rows[0][0]
+        return number
+
+    def listed(self, path: str) -> bool:
+        """Whether the gallery knows a file at `path`, readable or not."""
+        sql = "SELECT path FROM files WHERE path = ? UNION SELECT path FROM skipped WHERE path = ?"
+        return bool(self.read(sql, (stored_path(path),) * 2))
+
+    def photo_at(self, path: str) -> int | None:
+        """The number of the photo that lay at `path` when it was indexed, None if there is none."""
+        rows = self.read("SELECT photo_id FROM files WHERE path = ?", (stored_path(path),))
         return rows[0][0] if rows else None
 
     def add_photo(
@@ -256,6 +277,13 @@ class Store:
         """Notes that photo number `photo` also lies at `path` (moved or copied file)."""
         with self.write(shared=True) as db:
             _insert_file(db, photo, path, size, mtime_ns)
+
+    def add_edited(self, number: int, photo: Photo) -> None:
+        """Notes that photo `number`, whose pixels are the same, lies at `photo.path` with other
+        bytes: another program changed its metadata. Faces and what was decided stay."""
+        with self.write(shared=True) as db:
+            db.execute(_EDITED, (photo.sha256, photo.taken_at, number, photo.sha256))
+            _insert_file(db, number, photo.path, photo.size, photo.mtime_ns)
 
     def add_skipped(self, skipped: Skipped) -> None:
         """Notes a file that cannot be read, so that it is tried again only when it changes."""
@@ -366,8 +394,12 @@ _VECTORS = (
 )
 _NEW_MODEL = "INSERT INTO models(hash, name, card) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 _NEW_PHOTO = (
-    "INSERT INTO photos(sha256, width, height, taken_at, added_at) VALUES (?, ?, ?, ?, ?) "
-    "ON CONFLICT DO NOTHING RETURNING id"
+    "INSERT INTO photos(sha256, width, height, taken_at, pixels, added_at) "
+    "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id"
+)
+_EDITED = (
+    "UPDATE photos SET sha256 = ?, taken_at = coalesce(?, taken_at) WHERE id = ? "
+    "AND NOT EXISTS (SELECT 1 FROM photos AS other WHERE other.sha256 = ?)"
 )
 _NEW_FACE = (
     "INSERT INTO faces(photo_id, x1, y1, x2, y2, score, quality, points) "
@@ -387,6 +419,7 @@ def _insert_file(db: Connection, photo: int, path: str, size: int, mtime_ns: int
 
 def _insert_photo(db: Connection, photo: Photo) -> int | None:
     """The number of the new photo, None if its content is known."""
-    values = (photo.sha256, photo.width, photo.height, photo.taken_at, now())
+    size = (photo.width, photo.height)
+    values = (photo.sha256, *size, photo.taken_at, photo.pixels, now())
     row = db.execute(_NEW_PHOTO, values).fetchone()
     return int(row[0]) if row else None

@@ -253,7 +253,7 @@ def people_folds(genuine: Flags, seed: int) -> Ints:
 
 
 def _require(counts: Counts, fmr: float, needed: int) -> None:
-    lacks = [f"{counts.people:,} people with {counts.faces:,} faces are named; that is not enough."]
+    lacks = [f"Named people: {counts.people:,}, with faces: {counts.faces:,}; that is not enough."]
     if counts.genuine_people < FEWEST_PEOPLE:
         lacks.append(
             f"To see how often two faces of one person match takes {FEWEST_PEOPLE} people with "

@@ -20,24 +20,11 @@ from typer.testing import CliRunner
 
 from fusiform.app import terminal
 from fusiform.app.cli import app
-from fusiform.core.errors import ChoiceError, PictureTooLarge
+from fusiform.core.errors import ChoiceError, GalleryError, PictureTooLarge
 from fusiform.core.pictures import read
 
 TREE = get_command(app)
 OWN = sorted(name for name in TREE.commands if name not in ("bench", "world"))
-
-
-@pytest.fixture
-def invoke(copied):
-    """invoke("people"): (exit code, stdout, stderr) over a copy of the album's gallery."""
-
-    def answer(*words: object, answers: str = "") -> tuple[int, str, str]:
-        env = {"FUSIFORM_GALLERY": str(copied)}
-        told = list(map(str, words))
-        done = CliRunner().invoke(app, told, env=env, input=answers, catch_exceptions=False)
-        return done.exit_code, done.stdout, done.stderr
-
-    return answer
 
 
 # Help
@@ -181,7 +168,8 @@ def test_drawings(invoke, album, tmp_path):
         "detect.webp": ("detect", a, "--draw"),
     }
     for name, words in drawn.items():
-        assert invoke(*words, tmp_path / name)[0] == 0
+        code, _, told = invoke(*words, tmp_path / name)
+        assert (code, told) == (0, f"drawn: {tmp_path / name}\n")
         assert read(tmp_path / name).std() > 5
     assert (read(tmp_path / "detect.webp").shape) == read(a).shape
     with pytest.raises(ChoiceError, match="--draw must be used with one picture"):
@@ -255,7 +243,8 @@ def test_a_reader_who_stops_reading_is_no_error(program, copied):
         assert child.stdout
         child.stdout.close()
         assert child.stderr
-        assert b"Traceback" not in child.stderr.read()
+        assert child.stderr.read() == b""
+    assert child.returncode == 1
 
 
 def test_control_characters_do_not_reach_the_terminal(invoke, tmp_path, album):
@@ -298,9 +287,10 @@ def test_a_fault_of_ours_is_not_hidden(monkeypatch, album):
 def test_ctrl_c_keeps_what_was_done(program, tmp_path, album):
     folder, gallery = tmp_path / "many", tmp_path / "many.db"
     folder.mkdir()
-    content = (album / "grace_hopper_small_faded.jpg").read_bytes()
-    for i in range(400):
-        (folder / f"{i:03}.jpg").write_bytes(content + bytes([i % 256, i // 256]))
+    with Image.open(album / "grace_hopper_small_faded.jpg") as image:
+        for i in range(400):
+            image.paste((i % 200,) * 3, (8 * (i // 200), 0, 8 * (i // 200) + 8, 8))
+            image.save(folder / f"{i:03}.png", compress_level=1)
     words = [*program, "index", str(folder), "--gallery", str(gallery)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     # what a shell starts in the background is deaf to Ctrl-C, and so would be its children
@@ -320,7 +310,6 @@ def hear_ctrl_c() -> None:
 
 
 def stored(gallery: Path) -> int:
-    from fusiform.core.errors import GalleryError
     from fusiform.gallery import Store
 
     try:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 from typer.testing import CliRunner
 
 from fusiform.app.cli import app
-from fusiform.core.errors import ChoiceError, GalleryError, PictureError, UnknownPerson
+from fusiform.core.errors import (
+    ChoiceError,
+    FusiformError,
+    GalleryError,
+    PictureError,
+    UnknownPerson,
+)
 from fusiform.gallery import Store, acts, people, regroup
-
-
-@pytest.fixture
-def invoke(copied):
-    """invoke("people"): (exit code, stdout, stderr) over a copy of the album's gallery."""
-
-    def answer(*words: object) -> tuple[int, str, str]:
-        env = {"FUSIFORM_GALLERY": str(copied)}
-        done = CliRunner().invoke(app, list(map(str, words)), env=env, catch_exceptions=False)
-        return done.exit_code, done.stdout, done.stderr
-
-    return answer
 
 
 def test_decisions_in_words(invoke):
@@ -27,7 +24,7 @@ def test_decisions_in_words(invoke):
     one, two = (row.split()[0] for row in shown[:2])
     assert "nothing decided yet" in invoke("journal")[2]
     assert invoke("name", one, "Grace Hopper")[0] == 0
-    assert invoke("not-same", one, two)[1].count("number") == 2
+    assert invoke("not-same", one, two)[1].count(": ") == 2
     face = invoke("show", one)[1].splitlines()[2].split()[0]
     assert invoke("not-a-face", face)[1] == "1 find set aside\n"
     assert invoke("hide", two)[0] == 0
@@ -41,7 +38,11 @@ def test_decisions_in_words(invoke):
     ]
     assert "undone" in invoke("journal")[1]
     assert "people in the gallery" in invoke("group")[1]
-    assert invoke("same", two, one)[1].startswith(f"Grace Hopper (number {one})")
+    code, shown, told = invoke("same", two, one)
+    assert (code, shown) == (1, "")
+    assert f"you decided that they are two people. Make {two} and {one} one person" in told
+    assert told.endswith("nothing was changed\n")
+    assert invoke("same", two, one, "--yes")[1].startswith(f"Grace Hopper (number {one})")
     assert "person" in invoke("undo")[1]
     split = invoke("show", one)[1].splitlines()[2].split()[0]
     invoke("split", one, split)
@@ -51,7 +52,33 @@ def test_decisions_in_words(invoke):
         invoke("undo")
 
 
-def test_find_by_query(invoke, album, tmp_path):
+@pytest.mark.parametrize("verb", ["same", "merge"])
+def test_two_names_are_not_made_one_unasked(invoke, verb):
+    one, two = (row.split()[0] for row in invoke("people")[1].splitlines()[1:3])
+    invoke("name", one, "Grace Hopper")
+    invoke("name", two, "Eileen Collins")
+    before = invoke("people")
+    with pytest.raises(FusiformError, match=r"are two names\. Make .* all the same\? .*--yes"):
+        invoke(verb, one, two, "--json")
+    assert invoke(verb, one, two, answers="\n")[0] == 1
+    assert invoke("people") == before
+    code, shown, told = invoke(verb, one, two, answers="y\n")
+    assert (code, shown.split(" (")[0]) == (0, "Grace Hopper")
+    assert "[y/N]" in told
+    invoke("undo")
+    assert json.loads(invoke(verb, one, two, "--yes", "--json")[1])["name"] == "Grace Hopper"
+
+
+def test_nobody_is_told_by_number_twice(invoke):
+    one = invoke("people")[1].splitlines()[1].split()[0]
+    assert invoke("show", one)[1].startswith(f"Person {one}: ")
+    assert invoke("hide", one)[1].startswith(f"Person {one}: ")
+    assert invoke("name", one, "Grace")[1].startswith(f"Grace (number {one}): ")
+    limit = r"the model's card holds again: `find` shows faces from similarity 0\.\d{3} upward\n"
+    assert re.fullmatch(limit, invoke("calibrate", "--drop")[1])
+
+
+def test_find_by_query(invoke, album, tmp_path, monkeypatch):
     one, two = (row.split()[0] for row in invoke("people")[1].splitlines()[1:3])
     invoke("name", one, "Grace Hopper")
     shown = invoke("find", f"Grace Hopper AND #{two}")[1].splitlines()
@@ -59,6 +86,15 @@ def test_find_by_query(invoke, album, tmp_path):
     assert shown[2].endswith("both_collage.jpg")
     assert "Grace Hopper" in shown[2]
     assert invoke("find", "nobody")[1].count(".jpg") >= 1
+    with Store(invoke.gallery) as store, store.write() as db:
+        db.execute("UPDATE photos SET taken_at = '2019-06-05T10:00:00' WHERE id <= 2")
+        db.execute("UPDATE photos SET taken_at = '2019-06-05T10:00:00+00:00' WHERE id = 2")
+    shown = invoke("find", "nobody OR NOT nobody", "--before", "2020")[1].splitlines()
+    assert shown[1].startswith("taken (camera's time, or UTC)")
+    assert sorted(line[:20].rstrip() for line in shown[2:]) == [
+        "2019-06-05 10:00",
+        "2019-06-05 10:00 UTC",
+    ]
     assert invoke("find", "Grace Hopper", "--after", "2100")[1] == '"Grace Hopper": 0 photos\n'
     photo = album / "both_collage.jpg"
     for words in (
@@ -66,9 +102,22 @@ def test_find_by_query(invoke, album, tmp_path):
         ("Grace Hopper", "--after", "then"),
         ("nobody", "--draw", tmp_path / "a.png"),
         (photo, "--after", "2019"),
+        (photo, "--threshold", "1.5"),
+        (photo, "--threshold", "nan"),
+        (photo, "--threshold", "0.5", "--all"),
+        ("Grace Hopper", "--threshold", "0.5"),
+        ("nobody", "--count", "3"),
+        ("nobody", "--all"),
     ):
         with pytest.raises(ChoiceError):
             invoke("find", *words)
+    (tmp_path / "album (").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for one in (album, "album ("):
+        with pytest.raises(PictureError, match="is a folder; name one picture in it"):
+            invoke("find", one)
+    with pytest.raises(ChoiceError, match="--threshold must be a similarity from -1 to 1"):
+        invoke("verify", photo, photo, "--threshold", "7")
     assert invoke("find", " OR ".join(["Grace Hopper"] * 40))[0] == 0
     empty = tmp_path / "empty.jpg"
     empty.touch()
@@ -112,4 +161,6 @@ def test_why_in_words(invoke):
     assert f"most like it otherwise: person {two}" in shown
     assert "below the limit" in invoke("why", face, two)[1]
     invoke("name", one, "Grace Hopper")
-    assert "you decided" in invoke("why", face, "Grace Hopper")[1]
+    assert "you decided that it is person" in invoke("why", face, "Grace Hopper")[1]
+    invoke("not-same", one, two)
+    assert f"you decided that it is not person {two}" in invoke("why", face, two)[1]

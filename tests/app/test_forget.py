@@ -73,6 +73,17 @@ def test_indexing_again_does_not_bring_a_person_back(shell, album, run, copied):
     assert len(json.loads(before)) == 1
 
 
+def test_forget_asks_on_stderr_and_nobody_with_json(run, copied):
+    done = run("forget", "1", FUSIFORM_GALLERY=str(copied))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Erase Person 1 (")
+    done = run("forget", "1", "--json", FUSIFORM_GALLERY=str(copied))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "With --json nobody is asked: add --yes if you mean it." in done.stderr
+    with Store(copied) as store:
+        assert store.counts()["faces"] == 9
+
+
 def test_a_reader_of_the_past_spoils_the_proof_and_forget_says_so(copied, monkeypatch):
     monkeypatch.setattr(api, "Store", partial(Store, patience=0.1))
     pieces = set(vectors(copied, 1))

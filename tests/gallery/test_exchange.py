@@ -16,11 +16,13 @@ from fusiform.gallery import (
     forget,
     merge,
     name,
+    no_faces,
     people,
     person,
     read_names,
     regroup,
     sidecar,
+    split,
     undo,
     write_names,
 )
@@ -66,6 +68,54 @@ def test_names_lie_beside_the_photos_which_stay_as_they_are(album, tmp_path):
         write_names(album, ["Sophie"])
 
 
+def written(path: str) -> bytes:
+    return Path(f"{path}.xmp").read_bytes()
+
+
+@pytest.mark.parametrize("tags", [False, True])
+def test_names_that_were_changed_since_go(album, tags):
+    name(album, 1, "Ada")
+    name(album, 2, "Grace")
+    write_names(album, tags=tags)
+    photos = {Path(face.photo) for face in person(album, "Ada").faces}
+    name(album, "Ada", "Emmy")
+    done = write_names(album, tags=tags)
+    assert (done.photos, done.regions, done.changed) == (6, 12, 6)
+    assert not any(b"Ada" in written(photo) for photo in photos)
+    assert all(b"Emmy" in written(photo) and b"Grace" in written(photo) for photo in photos)
+    undo(album)
+    merge(album, "Ada", "Grace")
+    write_names(album, tags=tags)
+    assert not any(b"Grace" in written(p) or b"Emmy" in written(p) for p in photos)
+    assert write_names(album, tags=tags).changed == 0
+
+
+@pytest.mark.parametrize("tags", [False, True])
+def test_names_of_who_was_split_off_or_is_no_face_go(album, tags):
+    name(album, 1, "Ada")
+    first, second = person(album, "Ada").faces[:2]
+    write_names(album, tags=tags)
+    split(album, "Ada", [first.id])
+    no_faces(album, [second.id])
+    done = write_names(album, tags=tags)
+    assert (done.photos, done.changed) == (4, 2)
+    assert b"Ada" not in written(first.photo) + written(second.photo)
+    assert write_names(album, tags=tags).changed == 0
+    assert forget(album, "Ada").removed["regions"] >= 4
+
+
+def test_the_same_name_by_another_program_on_another_face_stays(album):
+    name(album, 1, "Ada")
+    photo = person(album, "Ada").faces[0].photo
+    sidecar.write(photo, [Region("Ada", (160, 90, 190, 118))], tags=True)
+    theirs = Path(f"{photo}.xmp")
+    theirs.write_bytes(theirs.read_bytes().replace(b"fusiform", b"somebody"))
+    write_names(album)
+    name(album, "Ada", "Emmy")
+    write_names(album)
+    assert sorted(region.name for region in sidecar.read(photo)) == ["Ada", "Emmy"]
+
+
 def test_names_come_back(album):
     for number, called in enumerate(("Ada", "Grace", "Emmy"), 1):
         name(album, number, called)
@@ -107,7 +157,7 @@ def test_one_broken_sidecar_stops_nothing(album):
     path = Path(person(album, 1).faces[0].photo)
     path.with_name(f"{path.name}.xmp").write_text("<broken")
     done = write_names(album)
-    assert (done.changed, len(done.failed)) == (5, 1)
+    assert (done.photos, done.regions, done.changed, len(done.failed)) == (5, 5, 5, 1)
     assert path.name in str(done.failed[0])
     undo(album)
     taken = read_names(album)

@@ -17,6 +17,7 @@ from fusiform.gallery import (
     regroup,
     same,
     split,
+    undo,
     why,
 )
 
@@ -106,6 +107,23 @@ def test_reasons_are_the_faces_own(torn):
     other = people(torn)[1]
     assert why(torn, face, other.id).owner == one.id
     assert not why(torn, face, other.id).decided
+
+
+def test_reasons_know_what_was_denied(torn):
+    one, other = people(torn)[:2]
+    face, another = (f.id for f in one.faces[:2])
+    assert not why(torn, face, other.id).denied
+    apart(torn, one.id, other.id)
+    assert why(torn, face, other.id).denied
+    assert not why(torn, face, one.id).denied
+    new = split(torn, one.id, [face])
+    assert why(torn, face, one.id).denied
+    assert why(torn, another, new.id).denied
+    assert not why(torn, face, new.id).denied
+    merge(torn, one.id, new.id)
+    assert not why(torn, face, one.id).denied
+    undo(torn, 3)
+    assert not why(torn, face, other.id).denied
 
 
 def test_reasons_without_company(store, crowd, fill):

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,9 +73,10 @@ def test_seen_only_as_it_lies_there_now(store, photo):
     store.add_photo(photo(1), Faces.empty())
     store.add_skipped(Skipped("/photos/bad.jpg", 4, 5, "DamagedPicture", "cut off", "copy again"))
     assert store.seen("/photos/1.jpg", 101, 7)
-    assert store.seen("/photos/bad.jpg", 4, 5)
+    assert store.unreadable("/photos/bad.jpg", 4, 5) == store.skipped()[0]
+    assert not store.seen("/photos/bad.jpg", 4, 5)
     assert not store.seen("/photos/1.jpg", 101, 8)
-    assert not store.seen("/photos/bad.jpg", 3, 5)
+    assert store.unreadable("/photos/bad.jpg", 3, 5) is None
     assert not store.seen("/photos/2.jpg", 101, 7)
 
 
@@ -94,6 +96,20 @@ def test_an_edited_file_shows_its_new_faces_only(store, crowd, photo, faces):
     store.add_photo(photo(2, "/a.jpg"), faces(vectors[2:]))
     assert [row.id for row in store.face_rows([1, 2, 3, 4])] == [3, 4]
     assert len(store.vectors()[0]) == 4  # what was decided about the old faces still counts
+
+
+def test_edited_metadata_leave_a_photo_what_it_was(store, crowd, photo, faces):
+    first = replace(photo(1), pixels="ab" * 32, taken_at="2019-06-05T10:00:00")
+    number = store.add_photo(first, faces(crowd(2, 2)[0]))
+    assert (store.photo_showing("ab" * 32), store.photo_showing("cd" * 32)) == (number, None)
+    store.add_edited(number, replace(photo(2, "/photos/1.jpg"), pixels="ab" * 32))
+    assert (store.photo_id(photo(1).sha256), store.photo_id(photo(2).sha256)) == (None, number)
+    assert (store.photo_at("/photos/1.jpg"), store.photo_at("/photos/2.jpg")) == (number, None)
+    assert store.seen("/photos/1.jpg", 102, 7)
+    assert store.read("SELECT taken_at FROM photos") == [("2019-06-05T10:00:00",)]
+    store.add_photo(photo(3), Faces.empty())
+    store.add_edited(number, photo(3, "/photos/1.jpg"))  # bytes that were another photo's
+    assert store.photo_id(photo(2).sha256) == store.photo_at("/photos/1.jpg") == number
 
 
 @pytest.mark.parametrize(

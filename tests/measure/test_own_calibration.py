@@ -267,11 +267,16 @@ def test_reliability_weighs_people_not_pairs():
 @pytest.mark.parametrize(
     ("people", "faces", "fmr", "words"),
     [
-        (12, 10, 1e-3, "12 people with 120 faces.* 2,995 pairs .*78 named.* 66 pairs.* 0.045:"),
-        (77, 3, 1e-3, "77 people with 231 faces.* 2,995 .* 2,926 pairs.* 0.0011:"),
-        (200, 2, 1e-3, "200 people with 400 faces.* 8 people with three .* there are 0.$"),
-        (7, 40, 0.2, "7 people with 280 faces.* there are 7.$"),
-        (1, 5, 0.5, "1 people with 5 faces.* there are 1. .* 5 pairs .* 4 named .* 0 pairs.$"),
+        (
+            12,
+            10,
+            1e-3,
+            "people: 12, with faces: 120; .*2,995 pairs .*78 named.*66 pairs.* 0.045:",
+        ),
+        (77, 3, 1e-3, "people: 77, with faces: 231; .* 2,995 .* 2,926 pairs.* 0.0011:"),
+        (200, 2, 1e-3, "people: 200, with faces: 400; .* 8 people with three .* there are 0.$"),
+        (7, 40, 0.2, "people: 7, with faces: 280; .* there are 7.$"),
+        (1, 5, 0.5, "people: 1, with faces: 5; .* there are 1. .* 5 pairs .* 4 named .* 0 pairs.$"),
     ],
 )
 def test_too_few_names_are_refused_with_numbers(people, faces, fmr, words):

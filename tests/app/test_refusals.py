@@ -1,0 +1,89 @@
+"""What the command line refuses or asks first, and what it says when something is not there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from fusiform.app.cli import app
+from fusiform.core.errors import ChoiceError, GalleryError
+
+TREE = get_command(app)
+USING = [
+    n for n, command in TREE.commands.items() if any("--gallery" in p.opts for p in command.params)
+]
+
+
+@pytest.mark.parametrize("verb", [verb for verb in USING if verb != "doctor"])
+def test_a_server_that_is_down_is_one_sentence(invoke, album, verb):
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
+    words = {"name": ["1", "Ada"], "index": [album], "find": ["1"], "why": ["1", "1"]}.get(verb)
+    needed = [p for p in TREE.commands[verb].params if p.required and not p.opts[0].startswith("-")]
+    told = words or ["1"] * len(needed)
+    with pytest.raises(GalleryError, match=r"cannot be reached .*; check the URL"):
+        invoke(verb, *told, "--gallery", "postgresql://127.0.0.1:1/x")
+
+
+def test_no_drawing_replaces_a_photo(invoke, copied, folder, tmp_path):
+    photo, other = folder / "grace_hopper.jpg", folder / "eileen_collins.jpg"
+    invoke("index", folder)
+    link = tmp_path / "link.jpg"
+    link.symlink_to(photo)
+    (folder / "broken.jpg").write_text("no picture")
+    invoke("index", folder)
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    for words in (
+        ("people", "--sheet", photo),
+        ("people", "--sheet", link),
+        ("people", "--sheet", folder / "broken.jpg"),
+        ("find", photo, "--draw", other),
+        ("detect", photo, "--draw", other),
+        ("detect", photo, "--draw", folder / ".." / folder.name / photo.name),
+        ("verify", photo, other, "--draw", other),
+    ):
+        with pytest.raises(ChoiceError, match="the file to draw must be none of your photos"):
+            invoke(*words)
+    assert before == {path: path.read_bytes() for path in folder.iterdir()}
+    own = tmp_path / "own.jpg"
+    shutil.copy(photo, own)
+    with pytest.raises(ChoiceError, match="none of your photos"):
+        invoke("detect", own, "--draw", own)
+    for _ in range(2):  # a drawing of its own it may replace
+        assert invoke("detect", own, "--draw", tmp_path / "found.jpg")[0] == 0
+
+
+def test_clean_takes_gone_files_off_the_list(invoke, folder, tmp_path):
+    (folder / "broken.jpg").write_text("no picture")
+    gallery = ("--gallery", tmp_path / "own.db")
+    invoke("index", folder, *gallery)
+    invoke("name", 1, "Ada", *gallery)
+    shutil.move(folder, tmp_path / "away")
+    assert "0 new photos" in invoke("index", folder, *gallery)[1]
+    code, shown, told = invoke("clean", *gallery)
+    assert (code, shown, told.count("gone: ")) == (1, "", 5)
+    assert "Take 5 files off the list? [y/N]: nothing was changed" in told
+    assert invoke("clean", tmp_path / "away", *gallery)[1] == "0 files taken off the list\n"
+    assert "grace" in invoke("people", *gallery)[1]
+    assert invoke("clean", folder, *gallery, answers="y\n")[1] == "5 files taken off the list\n"
+    assert "0 faces" in invoke("show", "Ada", *gallery)[1]
+    shutil.move(tmp_path / "away", folder)
+    invoke("index", folder, *gallery)
+    assert invoke("show", "Ada", *gallery)[1].startswith("Ada (number 1): 2 faces")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("words", [["people"], ["people", "--json"], ["models"], ["--help"]])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_answer_that_cannot_be_written_is_one_sentence(program, copied, words, unbuffered):
+    env = os.environ | {"FUSIFORM_GALLERY": str(copied), "PYTHONUNBUFFERED": unbuffered}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*program, *words], stdout=full, stderr=subprocess.PIPE, env=env)
+    assert done.returncode == 1
+    told = done.stderr.decode()
+    assert told.startswith("fusiform: the answer cannot be written (No space left on device)")
+    assert told.count("\n") == 1
