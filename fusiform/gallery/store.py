@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusiform.core.errors import ChoiceError, GalleryBusy, GalleryError, ModelsDiffer
-from fusiform.core.faces import Dropped, Faces
+from fusiform.core.faces import Dropped, Face, Faces
 from fusiform.gallery.database import Connection, Database, now
 from fusiform.gallery.paths import shown_path, stored_path
 from fusiform.gallery.records import FaceRow, Photo, Skipped
@@ -185,10 +185,7 @@ class Store:
     def seen(self, path: str, size: int, mtime_ns: int) -> bool:
         """Whether the file at `path` was indexed or skipped as it lies there now."""
         key = (stored_path(path), size, mtime_ns)
-        return any(
-            self.read(f"SELECT 1 FROM {t} WHERE (path, size, mtime_ns) = (?, ?, ?)", key)
-            for t in ("files", "skipped")
-        )
+        return bool(self.read(_SEEN, key + key))
 
     def photo_id(self, sha256: str) -> int | None:
         """The number of the photo with this content, None if there is none."""
@@ -227,12 +224,9 @@ class Store:
         path = stored_path(skipped.path)
         values = (path, skipped.size, skipped.mtime_ns, skipped.kind)
         with self.write(shared=True) as db:
+            # in the order of `_insert_file`: two who do both at once must not wait for each other
+            db.execute(_NEW_SKIPPED, (*values, skipped.reason, skipped.remedy, now()))
             db.execute("DELETE FROM files WHERE path = ?", (path,))
-            db.execute("DELETE FROM skipped WHERE path = ?", (path,))
-            db.execute(
-                "INSERT INTO skipped VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (*values, skipped.reason, skipped.remedy, now()),
-            )
 
     def skipped(self) -> list[Skipped]:
         """All files that could not be read, by path."""
@@ -283,23 +277,26 @@ class Store:
 
     def model_id(self, embedder_hash: str | None = None) -> int:
         """The number of an embedder, by default the gallery's own; 0 if there is none."""
-        wanted = embedder_hash or self.noted("embedder")
-        rows = self.read("SELECT id FROM models WHERE hash = ?", (wanted,)) if wanted else []
+        own = "(SELECT value FROM meta WHERE key = 'embedder')"
+        where, values = ("?", (embedder_hash,)) if embedder_hash else (own, ())
+        rows = self.read(f"SELECT id FROM models WHERE hash = {where}", values)
         return rows[0][0] if rows else 0
 
     def _insert_faces(
         self, db: Connection, photo: int, faces: Faces, dropped: Iterable[Dropped], model: int
     ) -> None:
-        for face in faces:
-            box = [float(v) for v in face.box]
-            quality = face.score if face.quality is None else face.quality
-            points = face.points.astype("<f4").tobytes()
-            number = db.execute(_NEW_FACE, (photo, *box, face.score, quality, points)).fetchone()[0]
-            assert face.embedding is not None
-            vector = self.db.vector(face.embedding.astype("<f2").tobytes())
-            db.execute("INSERT INTO embeddings VALUES (?, ?, ?)", (number, model, vector))
-        rows = [(photo, *map(float, d.box), float(d.score), d.reason) for d in dropped]
-        db.executemany(_NEW_DROPPED, rows)
+        found = list(faces)
+        for start in range(0, len(found), _PART):
+            some = found[start : start + _PART]
+            values = [value for face in some for value in _face_values(photo, face)]
+            marks = ",".join([_FACE_MARKS] * len(some))
+            ids = sorted(row[0] for row in db.execute(_NEW_FACES.format(marks), values))
+            vectors = [self.db.vector(_packed(face)) for face in some]
+            rows = [(number, model, v) for number, v in zip(ids, vectors, strict=True)]
+            db.executemany("INSERT INTO embeddings VALUES (?, ?, ?)", rows)
+        lost = [(photo, *map(float, d.box), float(d.score), d.reason) for d in dropped]
+        if lost:
+            db.executemany(_NEW_DROPPED, lost)
 
     def _unpacked(
         self, rows: list[tuple[int, float, bytes]]
@@ -323,9 +320,22 @@ _NEW_PHOTO = (
     "INSERT INTO photos(sha256, width, height, taken_at, added_at) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT DO NOTHING RETURNING id"
 )
-_NEW_FACE = (
-    "INSERT INTO faces(photo_id, x1, y1, x2, y2, score, quality, points) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"
+_FACE_MARKS = "(?, ?, ?, ?, ?, ?, ?, ?)"
+_NEW_FACES = (
+    "INSERT INTO faces(photo_id, x1, y1, x2, y2, score, quality, points) VALUES {} RETURNING id"
+)
+_NEW_FILE = (
+    "INSERT INTO files VALUES (?, ?, ?, ?) ON CONFLICT(path) DO UPDATE "
+    "SET photo_id = excluded.photo_id, size = excluded.size, mtime_ns = excluded.mtime_ns"
+)
+_NEW_SKIPPED = (
+    "INSERT INTO skipped VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT(path) DO UPDATE "
+    "SET size = excluded.size, mtime_ns = excluded.mtime_ns, kind = excluded.kind, "
+    "reason = excluded.reason, remedy = excluded.remedy, at = excluded.at"
+)
+_SEEN = " UNION ALL ".join(
+    f"SELECT 1 FROM {table} WHERE (path, size, mtime_ns) = (?, ?, ?)"
+    for table in ("files", "skipped")
 )
 _NEW_DROPPED = (
     "INSERT INTO dropped(photo_id, x1, y1, x2, y2, score, reason) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -349,8 +359,7 @@ def is_url(place: str | Path) -> bool:
 def _insert_file(db: Connection, photo: int, path: str, size: int, mtime_ns: int) -> None:
     kept = stored_path(path)
     db.execute("DELETE FROM skipped WHERE path = ?", (kept,))
-    db.execute("DELETE FROM files WHERE path = ?", (kept,))
-    db.execute("INSERT INTO files VALUES (?, ?, ?, ?)", (kept, photo, size, mtime_ns))
+    db.execute(_NEW_FILE, (kept, photo, size, mtime_ns))
 
 
 def _insert_photo(db: Connection, photo: Photo) -> int | None:
@@ -358,3 +367,15 @@ def _insert_photo(db: Connection, photo: Photo) -> int | None:
     values = (photo.sha256, photo.width, photo.height, photo.taken_at, now())
     row = db.execute(_NEW_PHOTO, values).fetchone()
     return int(row[0]) if row else None
+
+
+def _face_values(photo: int, face: Face) -> tuple[object, ...]:
+    """What stands for _FACE_MARKS."""
+    quality = face.score if face.quality is None else face.quality
+    points = face.points.astype("<f4").tobytes()
+    return (photo, *map(float, face.box), face.score, quality, points)
+
+
+def _packed(face: Face) -> bytes:
+    assert face.embedding is not None
+    return face.embedding.astype("<f2").tobytes()
