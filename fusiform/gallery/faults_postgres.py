@@ -54,7 +54,7 @@ def reached(url: str, name: str, patience: float) -> psycopg.Connection[Any]:
     except ImportError as error:
         raise GalleryError(
             f"{name} is on a PostgreSQL server, which needs the package psycopg; "
-            'install it: pip install "fusiform[postgres]"'
+            'install it: pip install "fusiform[postgres]".'
         ) from error
     try:
         db = psycopg.connect(
