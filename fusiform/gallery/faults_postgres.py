@@ -38,7 +38,7 @@ _FAULTS: tuple[tuple[str, type[GalleryError], str], ...] = (
 # A connection may be silent for hours while photos are looked at; and a server must notice within
 # minutes that the machine of a client is gone, to free its locks.
 _SETTINGS = (
-    "SELECT set_config('lock_timeout', %s, false), set_config('tcp_keepalives_idle', '60', false), "
+    "SELECT set_config('tcp_keepalives_idle', '60', false), "
     "set_config('tcp_keepalives_interval', '10', false), "
     "set_config('tcp_keepalives_count', '6', false), "
     "set_config('idle_in_transaction_session_timeout', '0', false), "
@@ -47,8 +47,8 @@ _SETTINGS = (
 
 
 def reached(url: str, name: str, patience: float) -> psycopg.Connection[Any]:
-    """A connection to the server, which waits `patience` seconds for locks. Raises GalleryError
-    saying what to do."""
+    """A connection to the server, tried for `patience` seconds. Raises GalleryError saying what to
+    do."""
     try:
         import psycopg
     except ImportError as error:
@@ -63,8 +63,7 @@ def reached(url: str, name: str, patience: float) -> psycopg.Connection[Any]:
             connect_timeout=max(2, int(patience)),
             application_name="fusiform",
         )
-        # 0 would be no limit
-        db.execute(_SETTINGS, (str(max(1, int(1000 * patience))),))
+        db.execute(_SETTINGS)
         return db
     except psycopg.Error as error:
         reason = " ".join(str(error).split()).rstrip(".")

@@ -34,6 +34,7 @@ INDEXED = 20_000  # faces; fewer are all looked at
 LISTS = 1_500  # most lists of an index; the server needs 200 bytes times their square to make it
 PROBED = 48  # lists that a search looks into, at least
 SHARE = 8  # of how many lists it looks into one: a smaller share misses more of the nearest
+LASTING = 60  # how much longer one waits who indexes: another may be grouping a large gallery
 # classes of advisory locks
 _WRITING, _INDEXING, _MAKING, _TIDYING = range(0x46555346, 0x4655534A)
 _NOTE = "INSERT INTO meta VALUES (?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value"
@@ -59,6 +60,7 @@ class PostgresSchema:
         self._db = self._connect()
         try:
             with named_faults(self.name):
+                self._wait(patience)
                 self._open(create)
         except BaseException:
             self._db.close()
@@ -155,7 +157,17 @@ class PostgresSchema:
                 if time.monotonic() > deadline:
                     raise TimeoutError
                 time.sleep(0.02)
-            yield
+            self._wait(LASTING * self._patience)
+            try:
+                yield
+            finally:
+                if not self._db.closed:
+                    self._wait(self._patience)
+
+    def _wait(self, seconds: float) -> None:
+        """How long a statement waits for locks from now on; without end it would be with 0."""
+        with self._turn, named_faults(self.name):
+            self._db.execute(f"SET lock_timeout = {max(1, int(1000 * seconds))}")
 
     def vector(self, packed: bytes, /) -> object:
         """A halfvec, or bytes where the gallery is sealed."""

@@ -279,6 +279,18 @@ def test_those_who_add_do_not_wait_for_one_another(store, place, photo):
             regroup(other, 0.5)
 
 
+def test_who_indexes_waits_until_another_has_grouped(store, place, photo):
+    with Store(place, patience=0.1) as other, ThreadPoolExecutor(1) as pool:
+        with other.lock_for_indexing():
+            with store.write():
+                adding = pool.submit(other.add_photo, photo(1), Faces.empty())
+                time.sleep(0.5)
+                assert not adding.done()
+            adding.result()
+        with store.write(), pytest.raises(GalleryBusy):
+            other.add_photo(photo(2), Faces.empty())
+
+
 def test_a_connection_may_be_silent(store):
     for limit in ("idle_session_timeout", "idle_in_transaction_session_timeout"):
         assert store.read("SELECT current_setting(?)", (limit,)) == [("0",)]
