@@ -222,6 +222,8 @@ class PostgresSchema:
             if not free:
                 return
             try:
+                # without counts the planner believes that most faces are none
+                self._db.execute("ANALYZE faces, embeddings")
                 # one of a process that was killed is not whole
                 self._db.execute(f'DROP INDEX IF EXISTS "{self.schema}".{new}')
                 self._db.execute(
