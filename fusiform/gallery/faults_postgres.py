@@ -24,7 +24,7 @@ _FAULTS: tuple[tuple[str, type[GalleryError], str], ...] = (
     ("25006", GalleryUnwritable, "may only be read on this server; name the primary one"),
     ("53100", GalleryUnwritable, "cannot grow: the server's disk is full; make room, run again"),
     ("53", GalleryBusy, "cannot be served now, the server is at its limit; try again"),
-    ("42704", GalleryError, "needs pgvector 0.7 or newer; update the extension on the server"),
+    ("42704", GalleryError, "needs pgvector 0.8 or newer; update the extension on the server"),
     ("0A000", GalleryError, "needs the extension pgvector; install it on the server"),
     ("58P01", GalleryError, "needs the extension pgvector; install it on the server"),
     ("XX001", GalleryDamaged, "is damaged; restore a copy of it"),
