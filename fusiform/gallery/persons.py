@@ -49,7 +49,8 @@ def regroup(
         person_of = known_people(label_of, pins, before)
         for label in sorted(set(label_of.values()) - set(person_of)):
             person_of[label] = new_person(db)
-        place(db, {face: person_of[label] for face, label in label_of.items()})
+        owner = {face: person_of[label] for face, label in label_of.items()}
+        place(db, {face: who for face, who in owner.items() if before.get(face) != who})
         db.execute(
             "DELETE FROM people WHERE name IS NULL AND id NOT IN (SELECT person_id FROM members)"
         )

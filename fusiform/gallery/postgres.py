@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 INDEXED = 20_000  # faces; fewer are all looked at
 LISTS = 1_500  # most lists of an index; the server needs 200 bytes times their square to make it
-PROBED = 48  # lists that a search looks into, at least
-SHARE = 8  # of how many lists it looks into one: a smaller share misses more of the nearest
+PROBED = 56  # lists that a search looks into, at least
+SHARE = 7  # of how many lists it looks into one: a smaller share misses more of the nearest
 LASTING = 60  # how much longer one waits who indexes: another may be grouping a large gallery
 # classes of advisory locks
 _WRITING, _INDEXING, _MAKING, _TIDYING = range(0x46555346, 0x4655534A)
