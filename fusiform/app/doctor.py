@@ -103,6 +103,7 @@ def _contents(store: Store) -> Iterator[Finding]:
     counts = store.counts()
     told = ", ".join(count_of(counts[key], key[:-1]) for key in ("photos", "faces"))
     yield Finding("gallery", "good", f"{store.name}: {told}")
+    yield Finding("database", "good", store.db.software)
     if store.db.file and not os.access(store.path, os.W_OK):
         yield Finding("gallery", "bad", f"{store.path} is read-only; change its permissions")
     if skipped := store.skipped():

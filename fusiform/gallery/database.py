@@ -62,6 +62,10 @@ class Database(Protocol):
         """Where it lies, None on a server."""
 
     @property
+    def software(self) -> str:
+        """What it runs on, with versions."""
+
+    @property
     def indexed(self) -> bool:
         """Whether it has an index of vectors of its own."""
 

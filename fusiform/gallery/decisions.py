@@ -216,15 +216,14 @@ def _restore(db: Connection, entry: Entry) -> None:
                 "ON CONFLICT(id) DO UPDATE SET name = excluded.name, hidden = excluded.hidden"
             )
             db.execute(sql, (number, *row))
-    for face, owner in entry.before.members.items():
-        db.execute("DELETE FROM members WHERE face_id = ?", (face,))
-        if owner is not None:
-            # grouping may have done away with the owner since: then the face is nobody's
-            sql = (
-                "INSERT INTO members SELECT faces.id, people.id FROM faces, people "
-                "WHERE faces.id = ? AND people.id = ?"
-            )
-            db.execute(sql, (face, owner))
+    was = entry.before.members
+    db.executemany("DELETE FROM members WHERE face_id = ?", [(face,) for face in was])
+    # grouping may have done away with the owner since: then the face is nobody's
+    sql = (
+        "INSERT INTO members SELECT faces.id, people.id FROM faces, people "
+        "WHERE faces.id = ? AND people.id = ?"
+    )
+    db.executemany(sql, [pair for pair in was.items() if pair[1] is not None])
     if isinstance(entry.act, Merged):
         _free_since(db, entry.act.person, entry.before.members)
     marks = [(face,) for face in entry.act.no_faces()]
@@ -270,11 +269,9 @@ def _decide(
 
 
 def _before(store: Store, act: Act, people: list[int], made: int | None) -> Before:
-    owner = "SELECT person_id FROM members WHERE face_id = ?"
-    members = {}
-    for face in (*act.pins(), *act.no_faces()):
-        rows = store.read(owner, (face,))
-        members[face] = rows[0][0] if rows else None
+    faces = [*act.pins(), *act.no_faces()]
+    owner = dict(store.read_in("SELECT face_id, person_id FROM members WHERE face_id IN", faces))
+    members = {face: owner.get(face) for face in faces}
     sql = "SELECT name, created_at, hidden FROM people WHERE id = ?"
     was: dict[int, tuple[str | None, str, int] | None] = {}
     for number in people:

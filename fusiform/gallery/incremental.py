@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fusiform.gallery.cells import blocks
 from fusiform.gallery.database import Connection
 from fusiform.gallery.grouping import MINIMUM_QUALITY, group
-from fusiform.gallery.index import Index, OnServer, open_index
+from fusiform.gallery.index import OnServer, open_index
 from fusiform.gallery.persons import known_people, new_person, pins_of, place, regroup
 from fusiform.gallery.store import Store
 
+Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 FEW = 5_000  # faces; so few are all grouped anew, which does not depend on their order
 NEIGHBOURS = 32  # faces nearest to a new one whose people are looked at
+MANY = 200  # new faces; for more it is quicker to read a server's vectors than to ask it for each
 LOOSE = 48  # faces; a person with no more is taken apart and put together with the new ones
 SAMPLE = 256  # faces of a larger person that stand for all
+_BLOCK = 64  # new faces that are compared with all at once
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ def absorb(store: Store, threshold: float, minimum_quality: float = MINIMUM_QUAL
         return
     store.db.tidy(store.model_id())
     with store.write() as db:
-        near = _near(store, open_index(store), _fresh(store), threshold)
+        near = _near(store, _fresh(store), threshold)
         _regroup_near(store, db, _fresh(store), near, threshold, minimum_quality)
 
 
@@ -62,12 +66,11 @@ def _fresh(store: Store) -> list[int]:
     return [row[0] for row in store.read(sql)]
 
 
-def _near(store: Store, index: Index | OnServer, fresh: list[int], threshold: float) -> _Near:
+def _near(store: Store, fresh: list[int], threshold: float) -> _Near:
     """Whoever has a face among the nearest of a new one that is like enough: the mean of two
     groups is at least `threshold` only where some pair of their faces is."""
     found: set[int] = set()
-    for vector in store.vectors_of(fresh)[1]:
-        ids, similarity = index.search(vector, NEIGHBOURS, thorough=False)
+    for ids, similarity in _nearest(store, store.vectors_of(fresh)[1]):
         found.update(ids[similarity >= threshold].tolist())
     sql = "SELECT DISTINCT person_id FROM members WHERE face_id IN"
     people = {row[0] for row in store.read_in(sql, found)}
@@ -80,6 +83,20 @@ def _near(store: Store, index: Index | OnServer, fresh: list[int], threshold: fl
     for person, face in sorted(store.read_in(sql, people)):
         members[person].append(face)
     return _Near(members)
+
+
+def _nearest(store: Store, fresh: Floats) -> Iterator[tuple[Ints, Floats]]:
+    """(faces, similarities) of the nearest of each new one."""
+    index = open_index(store)
+    if not isinstance(index, OnServer) or len(fresh) <= MANY:
+        yield from (index.search(vector, NEIGHBOURS, thorough=False) for vector in fresh)
+        return
+    ids, vectors, _ = store.vectors()
+    k = min(NEIGHBOURS, len(ids))
+    for part in blocks(len(fresh), _BLOCK):
+        close = fresh[part] @ vectors.T
+        best = np.argpartition(close, -k, axis=1)[:, -k:]
+        yield from zip(ids[best], np.take_along_axis(close, best, axis=1), strict=True)
 
 
 def _regroup_near(

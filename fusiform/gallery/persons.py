@@ -37,10 +37,11 @@ def regroup(
     """
     with store.write() as db:
         proposed = propose(store, threshold, minimum_quality, reset)
-        label_of, person_of = proposed.label_of, proposed.person_of
+        label_of, person_of, before = proposed.label_of, proposed.person_of, proposed.before
         for label in sorted(set(label_of.values()) - set(person_of)):
             person_of[label] = new_person(db)
-        place(db, {face: person_of[label] for face, label in label_of.items()})
+        owner = {face: person_of[label] for face, label in label_of.items()}
+        place(db, {face: who for face, who in owner.items() if before.get(face) != who})
         db.execute(
             "DELETE FROM people WHERE name IS NULL AND id NOT IN (SELECT person_id FROM members)"
         )
@@ -49,10 +50,11 @@ def regroup(
 @dataclass(frozen=True)
 class Proposal:
     """A grouping that is not written down: `label_of` face -> group, `person_of` group -> person,
-    for the groups that are somebody already."""
+    for the groups that are somebody already; `before` face -> person as it stands."""
 
     label_of: dict[int, int]
     person_of: dict[int, int]
+    before: dict[int, int]
 
 
 def propose(
@@ -75,7 +77,7 @@ def propose(
     )
     label_of = dict(zip(ids.tolist(), labels.tolist(), strict=True))
     before = {} if reset else dict(store.read("SELECT face_id, person_id FROM members"))
-    return Proposal(label_of, known_people(label_of, pins, before))
+    return Proposal(label_of, known_people(label_of, pins, before), before)
 
 
 def _photos_of(store: Store, ids: list[int]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -5,7 +5,8 @@ Whoever changes people or names holds the schema's lock alone; those who add pho
 
 from __future__ import annotations
 
-import re
+import os
+import secrets
 import threading
 import time
 import zlib
@@ -14,24 +15,29 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fusiform.core.errors import GalleryDamaged, GalleryError
+from fusiform.core.errors import GalleryBusy, GalleryDamaged, GalleryError, GalleryUnwritable
 from fusiform.gallery.database import Connection, Cursor
 from fusiform.gallery.faults_postgres import named_faults, reached
+from fusiform.gallery.halfvec import half_type, teach_halves
+from fusiform.gallery.postgres_url import place_of
 from fusiform.gallery.schema_postgres import STEPS
 from fusiform.gallery.traces import found_in
 
 if TYPE_CHECKING:
     import psycopg
 
-SCHEMA = "fusiform"
 INDEXED = 20_000  # faces; fewer are all looked at
-PROBED = 48  # lists that a search looks into
-_WRITING, _INDEXING, _MAKING = 0x46555346, 0x46555347, 0x46555348  # classes of advisory locks
+LISTS = 1_500  # most lists of an index; the server needs 200 bytes times their square to make it
+PROBED = 56  # lists that a search looks into, at least
+SHARE = 7  # of how many lists it looks into one: a smaller share misses more of the nearest
+LASTING = 60  # how much longer one waits who indexes: another may be grouping a large gallery
+# classes of advisory locks
+_WRITING, _INDEXING, _MAKING, _TIDYING = range(0x46555346, 0x4655534A)
+_NOTE = "INSERT INTO meta VALUES (?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value"
 
 
 class PostgresSchema:
@@ -47,28 +53,26 @@ class PostgresSchema:
         Raises GalleryError (no such gallery, no server, no pgvector), GalleryUnwritable,
         GalleryBusy, GalleryDamaged.
         """
-        self._url, self.name, self.schema = _parts(url)
+        self._url, self.name, self.schema = place_of(url)
         self._patience, self._turn = patience, threading.RLock()
         self._key = zlib.crc32(self.schema.encode()) - (1 << 31)  # what int4 holds
+        self._indexed: bool | None = None
         self._db = self._connect()
         try:
             with named_faults(self.name):
+                self._wait(patience)
                 self._open(create)
         except BaseException:
             self._db.close()
             raise
 
     def _connect(self) -> psycopg.Connection[Any]:
-        return reached(self._url, self.name, max(2, int(self._patience)))
+        return reached(self._url, self.name, self._patience)
 
     def _open(self, create: bool) -> None:
-        there = "SELECT 1 FROM pg_namespace WHERE nspname = %s"
-        if not self._db.execute(there, (self.schema,)).fetchone():
-            if not create:
-                raise GalleryError(f"{self.name} does not exist; make it with `fusiform index`.")
-            self._make()
-        self._look_here()
         version = self._version()
+        if not version and not create:
+            raise GalleryError(f"{self.name} does not exist; make it with `fusiform index`.")
         if version < len(STEPS):
             self._make()
         if version > len(STEPS):
@@ -76,12 +80,15 @@ class PostgresSchema:
                 f"{self.name} was made by a newer fusiform (schema {version}, known here up to "
                 f"{len(STEPS)}); upgrade fusiform."
             )
+        self._look_here()
         self._db.execute("SET ivfflat.iterative_scan = relaxed_order")
-        self._db.execute(f"SET ivfflat.probes = {PROBED}")
+        sql = "SELECT max(value::bigint) FROM meta WHERE starts_with(key, 'near_')"
+        self._look_into(_told(self._db, self.name, sql, ()) or 0)
 
     def _make(self) -> None:
         with self._db.transaction():
             self._db.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_MAKING, self._key))
+            version = self._version()  # another process may have been faster
             self._db.execute(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"')
             self._db.execute("SELECT pg_advisory_xact_lock(%s, 0)", (_MAKING,))
             self._db.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")
@@ -89,13 +96,9 @@ class PostgresSchema:
             self._db.execute(
                 "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL)"
             )
-            for step in STEPS[self._version() :]:
+            for step in STEPS[version:]:
                 self._db.execute(step.encode())
-            sql = (
-                "INSERT INTO meta VALUES ('schema', %s) "
-                "ON CONFLICT(key) DO UPDATE SET value = excluded.value"
-            )
-            self._db.execute(sql, (str(len(STEPS)),))
+            self._db.execute(_theirs(_NOTE), ("schema", str(len(STEPS))))
 
     def _look_here(self) -> None:
         """Names mean this schema's tables, and pgvector's types wherever that was installed."""
@@ -106,13 +109,25 @@ class PostgresSchema:
         row = self._db.execute(sql).fetchone()
         path = f'"{self.schema}", "{row[0] if row else "public"}"'
         self._db.execute("SELECT set_config('search_path', %s, false)", (path,))
-        _teach_halves(self._db)
+        teach_halves(self._db)
 
     def _version(self) -> int:
-        if not self._db.execute("SELECT to_regclass('meta')").fetchone()[0]:  # type: ignore[index]
+        """The schema's step, 0 if there is nothing in it. Raises GalleryDamaged if it is another
+        program's."""
+        # with the schema's name: others on the search path may have tables of the same names
+        tables = "SELECT tablename FROM pg_tables WHERE schemaname = %s"
+        there = {row[0] for row in self._db.execute(tables, (self.schema,))}
+        if not there:
             return 0
-        row = self._db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
-        return int(row[0]) if row else 0
+        if {"meta", "photos", "faces", "members"} <= there:
+            sql = f"SELECT value FROM \"{self.schema}\".meta WHERE key = 'schema'"
+            row = self._db.execute(sql.encode()).fetchone()
+            if row:
+                return int(row[0])
+        raise GalleryDamaged(
+            f"{self.name} is no gallery (a schema with tables of another program); "
+            "choose another one with ?schema=NAME."
+        )
 
     def close(self) -> None:
         """Closes the connection."""
@@ -129,9 +144,12 @@ class PostgresSchema:
         """A transaction, alone or beside other shared ones."""
         kind = "_shared" if shared else ""
         with self._turn, named_faults(self.name), self._db.transaction():
-            self._db.execute(f"SET LOCAL lock_timeout = {int(1000 * self._patience)}")
             self._db.execute(f"SELECT pg_advisory_xact_lock{kind}(%s, %s)", (_WRITING, self._key))
-            yield _Session(self._db)
+            try:
+                yield _Session(self._db)
+            except BaseException:
+                self._indexed = None  # `make_room` may have been undone
+                raise
 
     @contextmanager
     def indexing(self, wait: float, alone: bool) -> Iterator[None]:
@@ -141,20 +159,28 @@ class PostgresSchema:
         sql = f"SELECT pg_try_advisory_lock{'' if alone else '_shared'}(%s, %s)"
         deadline = time.monotonic() + wait
         with self._connect() as own:
-            while not own.execute(sql, (_INDEXING, self._key)).fetchone()[0]:  # type: ignore[index]
+            while not _told(own, self.name, sql, (_INDEXING, self._key)):
                 if time.monotonic() > deadline:
                     raise TimeoutError
                 time.sleep(0.02)
+            self._wait(LASTING * self._patience)
             try:
                 yield
             finally:
                 # the server notices only some time later that a connection was closed
                 with suppress(Error):
                     own.execute("SELECT pg_advisory_unlock_all()")
+                if not self._db.closed:
+                    self._wait(self._patience)
+
+    def _wait(self, seconds: float) -> None:
+        """How long a statement waits for locks from now on; without end it would be with 0."""
+        with self._turn, named_faults(self.name):
+            self._db.execute(f"SET lock_timeout = {max(1, int(1000 * seconds))}")
 
     def vector(self, packed: bytes, /) -> object:
         """A halfvec, or bytes where the gallery is sealed."""
-        return _half_type()(packed) if self.indexed else packed
+        return half_type()(packed) if self.indexed else packed
 
     def make_room(self, db: Connection, sealed: bool) -> None:
         """halfvec, or bytea for what the server shall not read."""
@@ -164,29 +190,34 @@ class PostgresSchema:
         db.execute("DELETE FROM meta WHERE key LIKE 'near_%'")
         kind = "bytea USING NULL::bytea" if sealed else "halfvec USING NULL::halfvec"
         db.execute(f"ALTER TABLE embeddings ALTER COLUMN vector TYPE {kind}")
+        self._indexed = not sealed
 
     @property
     def indexed(self) -> bool:
         """Whether the server can read the vectors: not in a sealed gallery."""
-        sql = (
-            "SELECT data_type FROM information_schema.columns WHERE table_schema = ? "
-            "AND (table_name, column_name) = ('embeddings', 'vector')"
-        )
-        return bool(self.read(sql, (self.schema,))[0][0] != "bytea")
+        if self._indexed is None:
+            sql = (
+                "SELECT data_type FROM information_schema.columns WHERE table_schema = ? "
+                "AND (table_name, column_name) = ('embeddings', 'vector')"
+            )
+            # should it change meanwhile, the server refuses vectors of the other type
+            self._indexed = self.read(sql, (self.schema,))[0][0] != "bytea"
+        return self._indexed
 
     def nearest(self, model: int, probe: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
         """(face, cosine) of the faces most similar to `probe`: of all, or from INDEXED faces on of
         those in the lists nearest to it (pgvector's IVFFlat)."""
         width = len(probe)
         close = f"vector::halfvec({width}) <#> ?::halfvec({width})"
-        # the model's number stands in the text, so that the planner sees which index is meant
+        # the numbers stand in the text, so that the planner sees which index is meant, and how few
+        # faces are wanted
         sql = (
             f"SELECT face_id, -({close}) FROM embeddings WHERE model_id = {int(model)} AND NOT "
             "EXISTS (SELECT 1 FROM faces WHERE id = face_id AND no_face != 0) "
-            f"ORDER BY {close} LIMIT ?"
+            f"ORDER BY {close} LIMIT {int(k)}"
         )
         half = self.vector(probe.astype("<f2").tobytes())
-        rows = self.read(sql, (half, half, int(k)))
+        rows = self.read(sql, (half, half))
         return sorted(rows, key=lambda row: (-row[1], row[0]))
 
     def tidy(self, model: int) -> None:
@@ -196,21 +227,54 @@ class PostgresSchema:
         sql = "SELECT count(*), max(vector_dims(vector)) FROM embeddings WHERE model_id = ?"
         count, width = self.read(sql, (model,))[0]
         known = self.read("SELECT value FROM meta WHERE key = ?", (f"near_{model}",))
-        if count < INDEXED or (known and count < 3 * int(known[0][0])):
-            return
-        with self.write() as db:
-            db.execute(f"DROP INDEX IF EXISTS near_{int(model)}")
-            db.execute("SET LOCAL maintenance_work_mem = '512MB'")
-            db.execute(
-                f"CREATE INDEX near_{int(model)} ON embeddings USING ivfflat "
-                f"((vector::halfvec({int(width)})) halfvec_ip_ops) "
-                f"WITH (lists = {int(2 * count**0.5)}) WHERE model_id = {int(model)}"
-            )
-            sql = (
-                "INSERT INTO meta VALUES (?, ?) "
-                "ON CONFLICT(key) DO UPDATE SET value = excluded.value"
-            )
-            db.execute(sql, (f"near_{model}", str(count)))
+        if count >= INDEXED and not (known and count < 3 * int(known[0][0])):
+            self._file(int(model), int(width), int(count))
+        elif known:
+            self._look_into(int(known[0][0]))  # as another process may have left it
+
+    def _file(self, model: int, width: int, count: int) -> None:
+        """Makes the index while others read and write; left undone where that cannot be now."""
+        from psycopg import errors
+
+        index, new = f"near_{model}", f"near_{model}_new"
+        with self._turn, self._only_tidying() as free:
+            if not free:
+                return
+            try:
+                # without counts the planner believes that most faces are none
+                self._db.execute("ANALYZE faces, embeddings")
+                # one of a process that was killed is not whole
+                self._db.execute(f'DROP INDEX IF EXISTS "{self.schema}".{new}')
+                self._db.execute(
+                    f"CREATE INDEX CONCURRENTLY {new} ON embeddings USING ivfflat "
+                    f"((vector::halfvec({width})) halfvec_ip_ops) "
+                    f"WITH (lists = {_lists(count)}) WHERE model_id = {model}"
+                )
+                with self.write() as db:
+                    db.execute(f'DROP INDEX IF EXISTS "{self.schema}".{index}')
+                    db.execute(f'ALTER INDEX "{self.schema}".{new} RENAME TO {index}')
+                    db.execute(_NOTE, (index, str(count)))
+                self._look_into(count)
+            except (errors.LockNotAvailable, errors.DeadlockDetected, GalleryBusy):
+                pass  # somebody is reading for long; without the index a search takes longer
+
+    def _look_into(self, filed: int) -> None:
+        """How many lists of an index of `filed` faces a search looks into."""
+        with self._turn, named_faults(self.name):
+            self._db.execute(f"SET ivfflat.probes = {max(PROBED, _lists(filed) // SHARE)}")
+
+    @contextmanager
+    def _only_tidying(self) -> Iterator[bool]:
+        with named_faults(self.name):
+            lock = (_TIDYING, self._key)
+            free = bool(_told(self._db, self.name, "SELECT pg_try_advisory_lock(%s, %s)", lock))
+            self._db.execute("SET maintenance_work_mem = '512MB'")
+            try:
+                yield free
+            finally:
+                self._db.execute("RESET maintenance_work_mem")
+                if free:
+                    self._db.execute("SELECT pg_advisory_unlock(%s, %s)", lock)
 
     def check(self) -> None:
         """Reads every row. Raises GalleryDamaged if the server finds one that is damaged."""
@@ -231,7 +295,6 @@ class PostgresSchema:
         tables = ", ".join(f'"{table}"' for table in self._tables())
         with self._turn, named_faults(self.name):
             try:
-                self._db.execute(f"SET lock_timeout = {int(1000 * self._patience)}")
                 self._db.execute(f"VACUUM (FULL) {tables}")
                 self._db.execute("SELECT pg_switch_wal()")
                 self._db.execute("CHECKPOINT")
@@ -239,8 +302,6 @@ class PostgresSchema:
                 return False
             except errors.InsufficientPrivilege:
                 pass
-            finally:
-                self._db.execute("RESET lock_timeout")
         return True
 
     def holds(self, text: str) -> bool:
@@ -260,15 +321,67 @@ class PostgresSchema:
         The server keeps a log of changes (WAL) and reuses its files: until these are overwritten,
         or removed (`wal_recycle = off`), what was erased can be found there.
         """
-        from psycopg import errors
-
         try:
             folder = Path(self.read("SELECT current_setting('data_directory')")[0][0])
-            # halfvec keeps numbers in the machine's order, which is ours where we can read it
-            files = [file for file in folder.rglob("*") if file.is_file()]
-            return not files or any(found_in(file, pieces, texts) for file in files)
-        except (errors.InsufficientPrivilege, OSError):
+            if not self._lies_in(folder):
+                return True
+            return any(_has(file, pieces, texts) for file in _files(folder))
+        except (GalleryUnwritable, OSError):
             return True
+
+    def _lies_in(self, folder: Path) -> bool:
+        """Whether the folder on this machine is the server's, not one of the same name."""
+        word = secrets.token_hex(16)
+        with self.write() as db:
+            db.execute(_NOTE, ("word", word))
+        try:
+            with self._turn, named_faults(self.name):
+                self._db.execute("CHECKPOINT")
+            file = self.read("SELECT pg_relation_filepath('meta')")[0][0]
+            return found_in(folder / file, set(), [word])
+        finally:
+            with self.write() as db:
+                db.execute("DELETE FROM meta WHERE key = 'word'")
+
+    @property
+    def software(self) -> str:
+        """What it runs on, with versions."""
+        sql = (
+            "SELECT current_setting('server_version'), "
+            "(SELECT extversion FROM pg_extension WHERE extname = 'vector')"
+        )
+        server, vector = self.read(sql)[0]
+        return f"PostgreSQL {server.split()[0]}, pgvector {vector}"
+
+
+def _lists(count: int) -> int:
+    return max(1, min(LISTS, int(count**0.5)))
+
+
+def _told(db: psycopg.Connection[Any], name: str, sql: str, values: Sequence[object]) -> Any:
+    """The only value that a SELECT answers with."""
+    with named_faults(name):
+        row = db.execute(sql.encode(), values).fetchone()
+        assert row is not None
+        return row[0]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    # tables and the log may lie on other disks, behind links
+    for where, _, names in os.walk(folder, onerror=_raised, followlinks=True):
+        yield from (Path(where, name) for name in names)
+
+
+def _raised(error: OSError) -> None:
+    raise error
+
+
+def _has(file: Path, pieces: set[bytes], texts: Sequence[str]) -> bool:
+    try:
+        # halfvec keeps numbers in the machine's order, which is ours where we can read it
+        return found_in(file, pieces, texts)
+    except FileNotFoundError:  # the server has taken it away meanwhile
+        return False
 
 
 class _Session:
@@ -289,55 +402,3 @@ class _Session:
 @cache
 def _theirs(sql: str) -> bytes:
     return sql.replace("%", "%%").replace("?", "%s").encode()
-
-
-def _parts(url: str) -> tuple[str, str, str]:
-    """The URL for the server, the one for messages (no password), and the schema."""
-    parts = urlsplit(url)
-    told = dict(parse_qsl(parts.query))
-    schema = told.pop("schema", SCHEMA)
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", schema):
-        raise GalleryError(f"{schema!r} is no name for a schema; use letters, digits and _.")
-    server = urlunsplit(parts._replace(scheme="postgresql", query=urlencode(told)))
-    shown = {key: value for key, value in told.items() if key != "password"}
-    if schema != SCHEMA:
-        shown["schema"] = schema
-    who = f"{parts.username}@" if parts.username else ""
-    where = who + parts.netloc.rpartition("@")[2]
-    name = urlunsplit(("postgresql", where, parts.path, urlencode(shown, safe="/"), ""))
-    return server, name, schema
-
-
-@cache
-def _half_type() -> type[bytes]:
-    """The type of values that go to the server as halfvec."""
-    return type("Half", (bytes,), {})
-
-
-def _teach_halves(db: psycopg.Connection[Any]) -> None:
-    """halfvec as bytes: float16, little-endian here; on the wire two numbers of 16 bits (width, 0)
-    and the values, big-endian (pgvector, halfvec_send)."""
-    from psycopg import pq
-    from psycopg.adapt import Dumper, Loader
-
-    row = db.execute("SELECT to_regtype('halfvec')::oid").fetchone()
-    if not row or row[0] is None:
-        return
-    number: int = row[0]
-
-    class HalfDumper(Dumper):
-        format = pq.Format.BINARY
-        oid = number
-
-        def dump(self, obj: bytes) -> bytes:
-            values = np.frombuffer(obj, "<f2").astype(">f2")
-            return len(values).to_bytes(2, "big") + b"\0\0" + values.tobytes()
-
-    class HalfLoader(Loader):
-        format = pq.Format.BINARY
-
-        def load(self, data: Any) -> bytes:
-            return np.frombuffer(bytes(data)[4:], ">f2").astype("<f2").tobytes()
-
-    db.adapters.register_dumper(_half_type(), HalfDumper)
-    db.adapters.register_loader(number, HalfLoader)

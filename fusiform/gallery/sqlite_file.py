@@ -123,6 +123,11 @@ class SqliteFile:
         """Nothing to do."""
 
     @property
+    def software(self) -> str:
+        """What it runs on, with its version."""
+        return f"SQLite {sqlite3.sqlite_version}"
+
+    @property
     def indexed(self) -> bool:
         """SQLite has no index of vectors; see `index`."""
         return False

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fusiform.core.crop import Crop
 from fusiform.core.errors import ChoiceError, GalleryBusy, GalleryError, ModelsDiffer
-from fusiform.core.faces import Dropped, Faces
+from fusiform.core.faces import Dropped, Face, Faces
 from fusiform.gallery.cipher import Seal, Secret, secret_from, unlock
 from fusiform.gallery.database import Connection, now
 from fusiform.gallery.opening import open_database
@@ -290,12 +290,9 @@ class Store:
         path = stored_path(skipped.path)
         values = (path, skipped.size, skipped.mtime_ns, skipped.kind)
         with self.write(shared=True) as db:
+            # in the order of `_insert_file`: two who do both at once must not wait for each other
+            db.execute(_NEW_SKIPPED, (*values, skipped.reason, skipped.remedy, now()))
             db.execute("DELETE FROM files WHERE path = ?", (path,))
-            db.execute("DELETE FROM skipped WHERE path = ?", (path,))
-            db.execute(
-                "INSERT INTO skipped VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (*values, skipped.reason, skipped.remedy, now()),
-            )
 
     def skipped(self) -> list[Skipped]:
         """All files that could not be read, by path."""
@@ -347,8 +344,9 @@ class Store:
 
     def model_id(self, embedder_hash: str | None = None) -> int:
         """The number of an embedder, by default the gallery's own; 0 if there is none."""
-        wanted = embedder_hash or self.noted("embedder")
-        rows = self.read("SELECT id FROM models WHERE hash = ?", (wanted,)) if wanted else []
+        own = "(SELECT value FROM meta WHERE key = 'embedder')"
+        where, values = ("?", (embedder_hash,)) if embedder_hash else (own, ())
+        rows = self.read(f"SELECT id FROM models WHERE hash = {where}", values)
         return rows[0][0] if rows else 0
 
     def crops_of(self, ids: Sequence[int]) -> dict[int, Crop]:
@@ -361,18 +359,17 @@ class Store:
     def _insert_faces(
         self, db: Connection, photo: int, faces: Faces, crops: Sequence[Crop], model: int
     ) -> None:
-        numbers = []
-        for face in faces:
-            box = [float(v) for v in face.box]
-            quality = face.score if face.quality is None else face.quality
-            points = face.points.astype("<f4").tobytes()
-            values = (photo, *box, face.score, quality, points)
-            numbers.append(int(db.execute(_NEW_FACE, values).fetchone()[0]))
-        if faces.embeddings is not None:
+        found, numbers = list(faces), list[int]()
+        for start in range(0, len(found), _PART):
+            some = found[start : start + _PART]
+            values = [value for face in some for value in _face_values(photo, face)]
+            marks = ",".join([_FACE_MARKS] * len(some))
+            numbers += sorted(row[0] for row in db.execute(_NEW_FACES.format(marks), values))
+        if found and faces.embeddings is not None:
             vectors = self.values.vectors(numbers, model, faces.embeddings)
             rows = [(n, model, v) for n, v in zip(numbers, vectors, strict=True)]
             db.executemany("INSERT INTO embeddings VALUES (?, ?, ?)", rows)
-        if crops:
+        if found and crops:
             kept = self.values.crops(numbers, crops)
             pairs = list(zip(numbers, kept, strict=True))
             db.executemany("INSERT INTO crops VALUES (?, ?)", pairs)
@@ -401,9 +398,18 @@ _EDITED = (
     "UPDATE photos SET sha256 = ?, taken_at = coalesce(?, taken_at) WHERE id = ? "
     "AND NOT EXISTS (SELECT 1 FROM photos AS other WHERE other.sha256 = ?)"
 )
-_NEW_FACE = (
-    "INSERT INTO faces(photo_id, x1, y1, x2, y2, score, quality, points) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"
+_FACE_MARKS = "(?, ?, ?, ?, ?, ?, ?, ?)"
+_NEW_FACES = (
+    "INSERT INTO faces(photo_id, x1, y1, x2, y2, score, quality, points) VALUES {} RETURNING id"
+)
+_NEW_FILE = (
+    "INSERT INTO files VALUES (?, ?, ?, ?) ON CONFLICT(path) DO UPDATE "
+    "SET photo_id = excluded.photo_id, size = excluded.size, mtime_ns = excluded.mtime_ns"
+)
+_NEW_SKIPPED = (
+    "INSERT INTO skipped VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT(path) DO UPDATE "
+    "SET size = excluded.size, mtime_ns = excluded.mtime_ns, kind = excluded.kind, "
+    "reason = excluded.reason, remedy = excluded.remedy, at = excluded.at"
 )
 _NEW_DROPPED = (
     "INSERT INTO dropped(photo_id, x1, y1, x2, y2, score, reason) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -413,8 +419,7 @@ _NEW_DROPPED = (
 def _insert_file(db: Connection, photo: int, path: str, size: int, mtime_ns: int) -> None:
     kept = stored_path(path)
     db.execute("DELETE FROM skipped WHERE path = ?", (kept,))
-    db.execute("DELETE FROM files WHERE path = ?", (kept,))
-    db.execute("INSERT INTO files VALUES (?, ?, ?, ?)", (kept, photo, size, mtime_ns))
+    db.execute(_NEW_FILE, (kept, photo, size, mtime_ns))
 
 
 def _insert_photo(db: Connection, photo: Photo) -> int | None:
@@ -423,3 +428,10 @@ def _insert_photo(db: Connection, photo: Photo) -> int | None:
     values = (photo.sha256, *size, photo.taken_at, photo.pixels, now())
     row = db.execute(_NEW_PHOTO, values).fetchone()
     return int(row[0]) if row else None
+
+
+def _face_values(photo: int, face: Face) -> tuple[object, ...]:
+    """What stands for _FACE_MARKS."""
+    quality = face.score if face.quality is None else face.quality
+    points = face.points.astype("<f4").tobytes()
+    return (photo, *map(float, face.box), face.score, quality, points)

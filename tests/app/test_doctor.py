@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from postgres_server import PASSWORD, USER
 
 from fusiform.api import Gallery
 from fusiform.app import doctor
@@ -19,18 +20,18 @@ from fusiform.hub import store as hub_store
 
 REMEDY = re.compile(
     r"[Rr]un `|pip install|make room|change (the|its) permissions|set FUSIFORM_HOME"
-    r"|restore a copy|choose another|bring that one back|give the path"
+    r"|restore a copy|choose another|bring that one back|give the path|make it with"
 )
 
 
-def bad(gallery: Path) -> dict[str, str]:
+def bad(gallery: str | Path) -> dict[str, str]:
     """What `doctor` finds wrong, by what it looked at; each with its remedy."""
     found = {f.check: f.says for f in examine(gallery) if f.level == "bad"}
     assert all(REMEDY.search(says) for says in found.values()), found
     return found
 
 
-def finding(gallery: Path, check: str) -> Finding:
+def finding(gallery: str | Path, check: str) -> Finding:
     return next(f for f in examine(gallery) if f.check == check)
 
 
@@ -39,6 +40,29 @@ def test_a_sound_machine(indexed):
     assert finding(indexed, "auto detector").says == "dlib-hog"
     assert finding(indexed, "gallery").says == f"{indexed}: 9 photos, 9 faces"
     assert "onnxruntime" in finding(indexed, "software").says
+    assert re.fullmatch(r"SQLite [\d.]+", finding(indexed, "database").says)
+
+
+def test_a_gallery_on_a_server(run, schema_url, server, folder):
+    with Gallery(schema_url) as gallery:
+        gallery.index(folder)
+    assert bad(schema_url) == {}
+    name = schema_url.replace(f":{PASSWORD}@", "@")
+    assert finding(schema_url, "gallery").says == f"{name}: 4 photos, 4 faces"
+    said = finding(schema_url, "database").says
+    assert re.fullmatch(r"PostgreSQL \d+\.\d+, pgvector \d+\.\d+\.\d+", said)
+    assert finding(schema_url, "index").says == "as the photos lie there"
+    well = run("doctor", FUSIFORM_GALLERY=schema_url)
+    assert (well.returncode, well.stderr) == (0, "all well\n")
+    assert said in well.stdout
+    (folder / "grace_hopper.jpg").unlink()
+    assert "1 photo gone since indexing" in bad(schema_url)["index"]
+    assert "make it with `fusiform index`" in bad(f"{schema_url}_other")["gallery"]
+    nowhere = f"postgresql://{USER}:{PASSWORD}@127.0.0.1:1/postgres"
+    ill = run("doctor", "--gallery", nowhere)
+    assert (ill.returncode, ill.stderr) == (1, "1 problem found\n")
+    assert re.search(r"✗ gallery: .*cannot be reached .*check the URL", ill.stdout)
+    assert PASSWORD not in well.stdout + ill.stdout
 
 
 def test_the_last_backup(copied, tmp_path):

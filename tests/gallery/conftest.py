@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from postgres_server import Server
 
 from fusiform.core.faces import Faces
 from fusiform.gallery import Photo, Store
@@ -83,3 +85,12 @@ def fill() -> Callable[..., None]:
             store.add_photo(make_photo(first + i), make_faces(vectors[i : i + each]))
 
     return add
+
+
+@pytest.fixture
+def admin(server: Server) -> Iterator[Any]:
+    """Who may do everything on the server, beside the gallery."""
+    import psycopg
+
+    with psycopg.connect(server.url, autocommit=True) as db:
+        yield db

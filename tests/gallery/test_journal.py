@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -317,14 +319,36 @@ class Decisions(RuleBasedStateMachine):
         assert set(member) == set(range(1, self.added + 1)) - self.gone - self.dismissed
 
 
-def test_any_sequence_of_acts(tmp_path_factory, crowd, fill):
+@pytest.fixture(params=["file", "server"])
+def new_places(request, tmp_path_factory) -> Iterator[Callable[[], str | Path]]:
+    """A new place for a gallery at every call."""
+    if request.param == "file":
+        yield lambda: tmp_path_factory.mktemp("acts") / "album.db"
+        return
+    import psycopg
+
+    url = request.getfixturevalue("server").url
+    with psycopg.connect(url, autocommit=True) as db:
+
+        def place() -> str:
+            # what another gallery of the server still has could not be proven to be gone
+            db.execute("DROP SCHEMA IF EXISTS acts CASCADE")
+            return f"{url}?schema=acts"
+
+        yield place
+        place()
+
+
+def test_any_sequence_of_acts(new_places, crowd, fill):
     vectors, _ = crowd(200, 9, d=8, noise=0.9)
 
     def machine() -> Decisions:
-        store = Store(tmp_path_factory.mktemp("acts") / "album.db")
+        store = Store(new_places())
         store.use_models("detector", "embedder", "ab" * 32)
         return Decisions(store, vectors, fill)
 
+    examples, steps = (40, 20) if isinstance(new_places(), Path) else (6, 12)
     run_state_machine_as_test(
-        machine, settings=settings(deadline=None, max_examples=40, stateful_step_count=20)
+        machine,
+        settings=settings(deadline=None, max_examples=examples, stateful_step_count=steps),
     )
