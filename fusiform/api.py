@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -38,8 +38,9 @@ from fusiform.gallery import (
 from fusiform.hub.files import home
 from fusiform.indexing import KnownPhotos, Progress, Report, Run
 from fusiform.measure.own_calibration import OwnCalibration
-from fusiform.pipeline import Limits, Models, analyse, analyse_one
+from fusiform.pipeline import Analysed, Limits, Models, analyse, analyse_one
 from fusiform.recognise.compare import DEFAULT_FMR, probability
+from fusiform.spreading import spread
 from fusiform.verbs import describe as describe
 from fusiform.verbs import detect as detect
 from fusiform.verbs import detector_name as detector_name
@@ -113,6 +114,7 @@ class Gallery:
         limit: float | None = None,
         wait: float = 0.0,
         workers: int | None = None,
+        dask: str | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Report:
         """Takes every new picture of files and folders in, then groups the people anew.
@@ -121,17 +123,20 @@ class Gallery:
         Known content is never looked at twice; moved and copied files are recognised.
         `limit` replaces the card's average similarity for grouping; `wait` is how many seconds to
         wait for another process that is indexing, after which GalleryBusy is raised.
+        `workers`: threads, by default one a core. `dask`: the address of a Dask scheduler, whose
+        workers then look at the pictures (see `spreading`); they must see the same paths. Raises
+        ClusterError.
         """
+        if dask is not None and workers is not None:
+            raise ChoiceError("workers", "left out where Dask's workers do the work", workers)
         started = time.perf_counter()
         run = Run(self.store, progress)
         self._grouping(limit)  # a senseless one is refused before hours of work
         roots = [Path(path).expanduser() for path in paths]
         with self.store.lock_for_indexing(wait):
             self._record_models()
-            known = KnownPhotos(self.store)
             sources = run.new_files(picture_paths(roots, on_error=run.unreadable))
-            limits = Limits(small_faces=small_faces)
-            found = analyse(sources, self.models, limits=limits, known=known, workers=workers)
+            found = self._looked_at(sources, run, Limits(small_faces=small_faces), workers, dask)
             with closing(found):
                 for result in found:
                     run.keep(result)
@@ -142,12 +147,30 @@ class Gallery:
                 rooms.absorb(self.store, self._grouping(limit))
         return run.report(self.models, len(self.people()), time.perf_counter() - started)
 
+    def _looked_at(
+        self,
+        sources: Iterator[str],
+        run: Run,
+        limits: Limits,
+        workers: int | None,
+        dask: str | None,
+    ) -> Generator[Analysed, None, None]:
+        if dask is None:
+            known = KnownPhotos(self.store)
+            return analyse(sources, self.models, limits=limits, known=known, workers=workers)
+        names, known_of = self._lasting_names(), run.same_size
+        return spread(
+            sources, self.models, address=dask, names=names, limits=limits, known=known_of
+        )
+
     def _record_models(self) -> None:
-        used, card = self.models, self.models.embedder.card
-        detector = lasting(self._names[0], used.detector.name)
-        embedder = lasting(self._names[1], card.name)
-        eyes = used.detector.card.sha256
-        self.store.use_models(detector, embedder, card.sha256, card.to_json(), eyes)
+        card, eyes = self.models.embedder.card, self.models.detector.card.sha256
+        self.store.use_models(*self._lasting_names(), card.sha256, card.to_json(), eyes)
+
+    def _lasting_names(self) -> tuple[str, str]:
+        used = self.models
+        shown = (used.detector.name, used.embedder.name)
+        return lasting(self._names[0], shown[0]), lasting(self._names[1], shown[1])
 
     def regroup(self, limit: float | None = None, *, reset: bool = False) -> None:
         """Groups all faces anew, with `reset` under new numbers too; what was decided stays."""

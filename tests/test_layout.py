@@ -31,8 +31,19 @@ MAY_IMPORT = {
     "pipeline": MODELS | FLOOR | {"hub"},
     "indexing": FLOOR | {"pipeline", "gallery"},
     "verbs": MODELS | SHARED | {"pipeline"},
-    "api": MODELS | SHARED | {"pipeline", "gallery", "indexing", "verbs"},
-    "app": MODELS | SHARED | {"pipeline", "gallery", "indexing", "verbs", "api", "fusiform"},
+    "spreading": FLOOR | {"pipeline", "verbs"},
+    "api": MODELS | SHARED | {"pipeline", "gallery", "indexing", "verbs", "spreading"},
+    "app": MODELS
+    | SHARED
+    | {
+        "pipeline",
+        "gallery",
+        "indexing",
+        "verbs",
+        "spreading",
+        "api",
+        "fusiform",
+    },
     "lab": FLOOR,
     "lab.geometry": FLOOR,
     "lab.world": FLOOR | {"lab.geometry"},

@@ -60,6 +60,13 @@ def index(
     workers: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Threads, by default one a core.")
     ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Let the workers of a Dask scheduler, tcp://HOST:8786, look at the pictures.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Take every new picture of files and folders into the gallery, and group the people.
@@ -71,6 +78,8 @@ def index(
         fusiform index ~/Pictures
 
         fusiform index /mnt/photos --gallery family.db --detector yunet-s
+
+        fusiform index /mnt/photos --dask tcp://head:8786
     """
     with open_gallery(gallery, detector=detector, embedder=embedder, create=True) as g:
         total = sum(1 for _ in picture_paths(pictures, on_error=lambda _: None))
@@ -81,6 +90,7 @@ def index(
                 limit=limit,
                 wait=wait,
                 workers=workers,
+                dask=dask,
                 progress=bar,
             )
     for error in report.errors[:SHOWN_ERRORS]:

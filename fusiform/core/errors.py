@@ -12,6 +12,7 @@ FusiformError
 │   └── ModelUnsupported   its inputs or outputs are not of a known kind
 ├── OfflineError           the network was needed while it is switched off
 ├── FetchError             a download failed; says how to do it by hand
+├── ClusterError           a Dask cluster cannot do its part of the work
 └── GalleryError           a gallery cannot do what was asked
     ├── GalleryBusy        another process is indexing it
     ├── GalleryDamaged     the file is no gallery, or SQLite finds it corrupt
@@ -86,6 +87,10 @@ class OfflineError(FusiformError):
 
 class FetchError(FusiformError):
     """A download failed; the message says how to do it by hand."""
+
+
+class ClusterError(FusiformError):
+    """A Dask cluster cannot do its part: not there, without workers, or with other models."""
 
 
 class GalleryError(FusiformError):
