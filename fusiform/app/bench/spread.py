@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +20,11 @@ import numpy as np
 
 from fusiform import api
 from fusiform.app.bench.cluster import cluster
+from fusiform.app.bench.peers import optional
 from fusiform.app.bench.photos import GENERATED, make_photos
 from fusiform.app.bench.run import Comparison, Result, clocked, environment, interleave, least
 from fusiform.core.errors import ClusterError
 from fusiform.core.faces import Faces
-from fusiform.core.pictures import picture_paths
 from fusiform.core.seeds import rng
 from fusiform.gallery import Photo, Store
 from fusiform.pipeline import Limits, analyse
@@ -78,12 +77,8 @@ def bench_spread(
 
 
 def _clustered(stack: ExitStack, scratch: Path, count: int) -> str:
-    try:
-        import distributed as _
-    except ImportError:
-        raise ClusterError(
-            'Dask is not installed; install it with `pip install "fusiform[dask]"`.'
-        ) from None
+    if optional("distributed") is None:
+        raise ClusterError('Dask is not installed; install it with `pip install "fusiform[dask]"`.')
     folder = scratch / f"cluster{count}"
     folder.mkdir()
     return stack.enter_context(cluster(count, folder))
@@ -117,9 +112,9 @@ def costs(folder: Path, address: str, count: int) -> list[dict[str, Any]]:
 
 def _bytes(folder: Path) -> int:
     """What Dask sends for a photo's result, of the first batches."""
-    from distributed.protocol import serialize
+    from distributed.protocol.serialize import serialize
 
-    paths = [str(path) for path in islice(picture_paths([folder]), 4 * BATCH)]
+    paths = [str(path) for path in sorted(folder.iterdir())[: 4 * BATCH]]
     results = list(analyse(paths, api.models(), limits=Limits()))
     batches = [tuple(results[i : i + BATCH]) for i in range(0, len(results), BATCH)]
     sizes = [sum(memoryview(f).nbytes for f in serialize(batch)[1]) for batch in batches]
@@ -146,7 +141,7 @@ def _storing(place: str, writers: int, seed: int) -> dict[str, Any]:
 
 
 def store_photos(place: str, seed: int, name: str) -> tuple[float, float]:
-    """Stores STORED photos of one face, under contents of this `name`; start and end, in seconds."""
+    """Stores STORED photos of one face, told apart by `name`; start and end, in seconds."""
     vectors = rng(seed, "stored", name).standard_normal((STORED, 128)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     points = np.ones((1, 5, 2), np.float32)
