@@ -182,6 +182,9 @@ def spread(
 @bench.command(cls=Command)
 def scale(
     seed: SeedOption = 0,
+    draw: Annotated[
+        Path | None, typer.Option("--draw", metavar="FILE", help="Draw throughput as an SVG.")
+    ] = None,
     keep: SaveOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -189,11 +192,14 @@ def scale(
 
     Example:
 
-        fusiform bench scale --save
+        fusiform bench scale --draw scale.svg --save
     """
-    from fusiform.app.bench.scale import bench_scale
+    from fusiform.app.bench.scale import bench_scale, svg
 
-    tell(bench_scale(seed=seed), keep, as_json)
+    result = bench_scale(seed=seed)
+    tell(result, keep, as_json)
+    if draw:
+        draw.write_text(svg(result.tables["indexing"]), "utf-8")
 
 
 @bench.command(cls=Command)
