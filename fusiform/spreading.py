@@ -6,6 +6,7 @@ cluster is trusted as one's own machine is.
 
 from __future__ import annotations
 
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
@@ -138,6 +139,7 @@ def _connected(address: str) -> Iterator[Client]:
         raise ClusterError(
             'Dask is not installed; install it with `pip install "fusiform[dask]"`.'
         ) from None
+    socket.socket().close()  # OfflineError comes now, where there is no client to clean up
     try:
         client = Client(address, timeout=REACHED, set_as_default=False)
     except (OSError, ValueError, TypeError, ImportError) as error:

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -218,7 +219,7 @@ def search_ms(faces: float) -> float:
     """One search of an index: both its parts, centres and PROBES cells, grow as sqrt(faces)."""
     low, high = value("search of 100,000"), value("search of 1,000,000")
     slope = (high - low) / (1e6**0.5 - 1e5**0.5)
-    return max(low + slope * (faces**0.5 - 1e5**0.5), 0.1)
+    return max(low + slope * (float(faces) ** 0.5 - 1e5**0.5), 0.1)
 
 
 def celled(seed: int, count: int = 20_000, probes: int = 500) -> list[dict[str, Any]]:
@@ -273,7 +274,7 @@ def svg(rows: list[dict[str, Any]]) -> str:
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-# What `bench gallery` measures by the clock, as CPU time, which other work on a machine disturbs less
+# What `bench gallery` measures by the clock, as CPU time: other work disturbs it less
 
 
 def measured(faces: int, probes: int = 200) -> dict[str, float]:
@@ -282,11 +283,13 @@ def measured(faces: int, probes: int = 200) -> dict[str, float]:
     known, asked = vectors[:faces], vectors[faces:]
     ids = np.arange(faces + probes)
     index = make_index(ids[:faces], known)
-    search = [_cpu_ms(lambda probe=probe: index.search(probe, 20)) for probe in asked]
+    search = [_cpu_ms(partial(index.search, probe, 20)) for probe in asked]
     told = {"faces": faces, "search, ms": float(np.median(search))}
-    told["insert, ms"] = _cpu_ms(
-        lambda: [index.add(ids[i : i + 1], vectors[i : i + 1]) for i in range(faces, len(ids))]
-    ) / probes  # fmt: skip
+    each = [
+        _cpu_ms(partial(index.add, ids[i : i + 1], vectors[i : i + 1]))
+        for i in range(faces, len(ids))
+    ]
+    told["insert, ms"] = float(np.mean(each))
     if faces <= 100_000:
         told["grouping, ms a face"] = _cpu_ms(lambda: group(known, LIMIT)) / faces
     return told

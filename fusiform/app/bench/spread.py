@@ -158,7 +158,7 @@ def _storing(place: str, writers: int, seed: int) -> dict[str, Any]:
 
 
 def store_photos(place: str, seed: int, name: str) -> tuple[float, float, float]:
-    """Stores STORED photos of one face, told apart by `name`; start, end and CPU time in seconds."""
+    """Stores STORED photos of one face, told apart by `name`; start, end, CPU time (s)."""
     vectors = rng(seed, "stored", name).standard_normal((STORED, 128)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     points = np.ones((1, 5, 2), np.float32)
