@@ -135,12 +135,16 @@ def _connected(address: str) -> Iterator[Client]:
     """A client of the scheduler, with TLS as Dask's own configuration has it."""
     try:
         from distributed import Client
+        from distributed.comm.addressing import resolve_address
     except ImportError:
         raise ClusterError(
             'Dask is not installed; install it with `pip install "fusiform[dask]"`.'
         ) from None
-    socket.socket().close()  # OfflineError comes now, where there is no client to clean up
+    # A client that fails half-made closes itself when it is collected, which can take 20 seconds:
+    # what is wrong should come out before there is one, OfflineError of the first line too.
+    socket.socket().close()
     try:
+        resolve_address(address)
         client = Client(address, timeout=REACHED, set_as_default=False)
     except (OSError, ValueError, TypeError, ImportError) as error:
         raise ClusterError(

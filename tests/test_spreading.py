@@ -27,11 +27,7 @@ from fusiform.gallery import Store
 from fusiform.pipeline import Analysed, Limits
 
 distributed = pytest.importorskip("distributed", reason="distributed is not installed")
-# Dask's client leaves its event loop to the garbage collector
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::ResourceWarning:asyncio"),
-    pytest.mark.skipif(os.name == "nt", reason="POSIX signals"),
-]
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 
 # the names of a preloaded file are gone once it has run
 DEADLY = """

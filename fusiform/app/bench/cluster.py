@@ -13,8 +13,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 SECONDS = 60.0
-# Dask's nanny has its workers give memory back after every picture, and fetching it again costs
-# a third of the time of a page fault's worth; what is set here it leaves alone.
+# Dask's nanny has its workers give memory back to the system after every picture, and fetching it
+# again costs more than a tenth of their time; what is set here already it leaves alone.
 SETTINGS = {"MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
 
 
