@@ -7,51 +7,41 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fusiform import gallery as rooms
-from fusiform.core.draw import contact_sheet, face_tile
-from fusiform.core.errors import ChoiceError, FusiformError, GalleryBusy, ModelUnsupported
+from fusiform.bookkeeping import Bookkeeping
+from fusiform.core.errors import ChoiceError, GalleryBusy, ModelUnsupported
 from fusiform.core.faces import Face
-from fusiform.core.pictures import Source, open_picture, picture_paths
-from fusiform.duties import Duties
+from fusiform.core.pictures import Source, picture_paths
 from fusiform.gallery import (
     Changes,
     Entry,
-    Erasure,
-    Exported,
-    Kept,
     Match,
-    Person,
-    PhotoRow,
     Question,
-    Reason,
-    Sealing,
     Secret,
-    Span,
     Store,
-    Tabled,
-    Taken,
-    Written,
 )
-from fusiform.gallery.consent import ask_consent
 from fusiform.hub.card import Card
 from fusiform.hub.files import home
 from fusiform.indexing import KnownPhotos, Progress, Report, Run
 from fusiform.measure.own_calibration import OwnCalibration
-from fusiform.pipeline import Limits, Models, analyse, analyse_one
+from fusiform.pipeline import Analysed, Limits, Models, analyse, analyse_one
 from fusiform.policy import ask
 from fusiform.recognise.compare import DEFAULT_FMR, probability
 from fusiform.reembedding import Embedded, embed_again
+from fusiform.showing import count_of as count_of
+from fusiform.showing import sheet
+from fusiform.showing import title as title
+from fusiform.spreading import spread
 from fusiform.verbs import describe as describe
 from fusiform.verbs import detect as detect
 from fusiform.verbs import detector_name as detector_name
@@ -59,8 +49,6 @@ from fusiform.verbs import embed as embed
 from fusiform.verbs import lasting
 from fusiform.verbs import models as models
 from fusiform.verbs import verify as verify
-
-Steps = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -76,7 +64,7 @@ def default_gallery() -> str | Path:
     return os.environ.get("FUSIFORM_GALLERY") or home() / "gallery.db"
 
 
-class Gallery:
+class Gallery(Bookkeeping):
     """A gallery: photos, their faces, and the people they were grouped into.
 
     Opens or makes `path`, a file or a `postgresql://` URL (default: `default_gallery()`). "auto"
@@ -103,26 +91,6 @@ class Gallery:
             embedder = recorded[1] if embedder == "auto" else embedder
         self._names = (detector, embedder)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Closes the file."""
-        self.store.close()
-
-    @property
-    def duties(self) -> Duties:
-        """Consent, how long faces are kept, and where none is."""
-        return Duties(self.store)
-
     @property
     def models(self) -> Models:
         """The models this gallery's faces are found and embedded with."""
@@ -136,6 +104,7 @@ class Gallery:
         wait: float = 0.0,
         workers: int | None = None,
         crops: bool | None = None,
+        dask: str | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Report:
         """Takes every new picture of files and folders in, then groups the people anew.
@@ -145,9 +114,13 @@ class Gallery:
         `crops`: keep a small crop of every face (7 kB), so that another model can embed it again;
         remembered, at first True. `limit` replaces the card's average similarity for grouping;
         `wait` is how many seconds to wait for another process that is indexing, after which
-        GalleryBusy is raised.
-        First, faces that were kept long enough are erased (see `duties`). Raises PolicyForbids.
+        GalleryBusy is raised. `workers`: threads, by default one a core. `dask`: the address of a
+        Dask scheduler, whose workers then look at the pictures (see `spreading`); they must see the
+        same paths. First, faces that were kept long enough are erased (see `duties`).
+        Raises PolicyForbids, ClusterError.
         """
+        if dask is not None and workers is not None:
+            raise ChoiceError("workers", "left out where Dask's workers do the work", workers)
         started = time.perf_counter()
         ask("index")
         self._grouping(limit)  # a senseless one is refused before hours of work
@@ -156,10 +129,9 @@ class Gallery:
         with self.store.lock_for_indexing(wait):
             run = Run(self.store, progress)
             self._record_models()
-            known = KnownPhotos(self.store)
             sources = run.new_files(picture_paths(roots, on_error=run.unreadable))
             limits = Limits(small_faces=small_faces, crops=self._keeps_crops(crops))
-            found = analyse(sources, self.models, limits=limits, known=known, workers=workers)
+            found = self._looked_at(sources, run, limits, workers, dask)
             with closing(found):
                 for result in found:
                     run.keep(result)
@@ -179,12 +151,30 @@ class Gallery:
             self.store.note("crops", "on" if wanted else "off")
         return self.store.noted("crops") != "off"
 
+    def _looked_at(
+        self,
+        sources: Iterator[str],
+        run: Run,
+        limits: Limits,
+        workers: int | None,
+        dask: str | None,
+    ) -> Generator[Analysed, None, None]:
+        if dask is None:
+            known = KnownPhotos(self.store)
+            return analyse(sources, self.models, limits=limits, known=known, workers=workers)
+        names, known_of = self._lasting_names(), run.same_size
+        return spread(
+            sources, self.models, address=dask, names=names, limits=limits, known=known_of
+        )
+
     def _record_models(self) -> None:
-        used, card = self.models, self.models.embedder.card
-        detector = lasting(self._names[0], used.detector.name)
-        embedder = lasting(self._names[1], card.name)
-        eyes = used.detector.card.sha256
-        self.store.use_models(detector, embedder, card.sha256, card.to_json(), eyes)
+        card, eyes = self.models.embedder.card, self.models.detector.card.sha256
+        self.store.use_models(*self._lasting_names(), card.sha256, card.to_json(), eyes)
+
+    def _lasting_names(self) -> tuple[str, str]:
+        used = self.models
+        shown = (used.detector.name, used.embedder.name)
+        return lasting(self._names[0], shown[0]), lasting(self._names[1], shown[1])
 
     def regroup(self, limit: float | None = None, *, reset: bool = False) -> None:
         """Groups all faces anew, with `reset` under new numbers too; what was decided stays."""
@@ -203,6 +193,13 @@ class Gallery:
         elif card.grouping is None:
             self.store.note(key, str(limit))
         return limit
+
+    def undo(self, count: int = 1) -> list[Entry]:
+        """Takes the last acts back, the last one first; returns them."""
+        taken = rooms.undo(self.store, count)
+        if rooms.ungrouped(self.store):
+            rooms.absorb(self.store, self.limit)
+        return taken
 
     def reembed(
         self,
@@ -236,61 +233,6 @@ class Gallery:
         """Deletes another model's vectors; returns how many. Raises GalleryError for its own."""
         return rooms.drop_vectors(self.store, models(embedder=embedder).embedder.card.sha256)
 
-    def people(self, *, hidden: bool = False) -> list[Person]:
-        """Everybody, most faces first; `hidden` people too where asked for."""
-        return rooms.people(self.store, hidden)
-
-    def person(self, who: str | int) -> Person:
-        """One person by number or name. Raises UnknownPerson and, by name, PolicyForbids."""
-        allowed = None if str(who).strip().isdecimal() else self._allowed("search_by_name")
-        found = rooms.person(self.store, who)
-        ask_consent(found.id, allowed)
-        return found
-
-    def name(self, who: str | int, name: str) -> Person:
-        """Gives a person a name, for ever: the faces shown now are theirs from now on.
-
-        Raises UnknownPerson, ChoiceError, PolicyForbids.
-        """
-        allowed = self._allowed("names")
-        ask_consent(rooms.person(self.store, who).id, allowed)
-        return rooms.name(self.store, who, name)
-
-    def merge(self, who: str | int, other: str | int) -> Person:
-        """`other` was `who` all along. Returns the one person they are now."""
-        return rooms.merge(self.store, who, other)
-
-    def split(self, who: str | int, faces: Iterable[int]) -> Person:
-        """Those faces (by number) are not `who` but one other person, who is returned."""
-        return rooms.split(self.store, who, tuple(faces))
-
-    def same(self, who: str | int, other: str | int) -> Person:
-        """Both are one person, who keeps the name of one of them, else the first's number."""
-        return rooms.same(self.store, who, other)
-
-    def not_same(self, who: str | int, other: str | int) -> tuple[Person, Person]:
-        """Both are two people, for ever, however alike."""
-        return rooms.apart(self.store, who, other)
-
-    def not_a_face(self, *faces: int) -> int:
-        """Those finds (by number) are no faces and belong to nobody. Returns how many."""
-        return rooms.no_faces(self.store, faces)
-
-    def hide(self, who: str | int, hidden: bool = True) -> Person:
-        """Leaves a person out of `people`, or brings it back."""
-        return rooms.hide(self.store, who, hidden)
-
-    def undo(self, count: int = 1) -> list[Entry]:
-        """Takes the last acts back, the last one first; returns them."""
-        taken = rooms.undo(self.store, count)
-        if rooms.ungrouped(self.store):
-            rooms.absorb(self.store, self.limit)
-        return taken
-
-    def journal(self) -> list[Entry]:
-        """Every act, oldest first, undone ones among them."""
-        return rooms.entries(self.store)
-
     @property
     def limit(self) -> float:
         """The mean similarity from which grouping joins: the card's."""
@@ -299,15 +241,6 @@ class Gallery:
     def questions(self, count: int = 20) -> list[Question]:
         """Pairs of people who may be one, the most useful first."""
         return rooms.questions(self.store, self.limit, count)
-
-    def why(self, face: int, who: str | int) -> Reason:
-        """What speaks for a face being that person."""
-        return rooms.why(self.store, face, who)
-
-    @property
-    def own(self) -> Kept | None:
-        """Its own threshold and probabilities, None where it goes by the model's card."""
-        return rooms.kept(self.store)
 
     def calibrate(self, *, fmr: float = DEFAULT_FMR, keep: bool = False) -> OwnCalibration:
         """Threshold and probabilities from the faces named here; `keep`: `find` goes by them.
@@ -321,15 +254,6 @@ class Gallery:
             rooms.keep(self.store, result)
         return result
 
-    def forget(self, who: str | int, *, from_exports: bool = False) -> Erasure:
-        """Erases a person's faces, vectors and name from the file, and proves it; `from_exports`:
-        first from the archives and backups that it knows of."""
-        return rooms.forget(self.store, who, from_exports)
-
-    def export(self, path: str | Path, *, templates: bool = True, force: bool = False) -> Exported:
-        """Writes everything into one archive, without `templates` no vectors and crops."""
-        return rooms.export(self.store, path, templates=templates, force=force)
-
     @classmethod
     def from_archive(
         cls,
@@ -342,21 +266,10 @@ class Gallery:
         rooms.import_archive(archive, path or default_gallery(), moves)
         return cls(path)
 
-    def backup(self, path: str | Path, *, force: bool = False) -> int:
-        """Copies the file while it is in use, and checks the copy; returns its bytes."""
-        return rooms.backup(self.store, path, force=force)
-
-    def table(self, path: str | Path, what: str = "faces", *, force: bool = False) -> Tabled:
-        """Writes "faces", "people" or "photos" as CSV or Parquet, as `path` ends."""
-        return rooms.write_table(self.store, path, what, force=force)
-
-    def seal(self, secret: Secret) -> Sealing:
-        """Encrypts all templates and crops, those to come too; only `secret` opens them."""
-        return rooms.seal(self.store, secret)
-
-    def unseal(self) -> Sealing:
-        """Decrypts all."""
-        return rooms.unseal(self.store)
+    def sheet(self, *, most: int = 24, tile: int = 96, smallest: int = 1) -> NDArray[np.uint8]:
+        """A contact sheet of everybody with at least `smallest` faces: see `showing.sheet`."""
+        shown = [person for person in self.people() if len(person.faces) >= smallest]
+        return sheet(shown, most=most, tile=tile)
 
     def find(self, source: Source, *, count: int = 20, at_least: float = -1.0) -> list[Found]:
         """For every face of a picture, the `count` most similar faces of the gallery.
@@ -374,48 +287,6 @@ class Gallery:
             if face.embedding is not None
         ]
 
-    def photos(
-        self, query: str, *, after: str | None = None, before: str | None = None
-    ) -> list[PhotoRow]:
-        """Photos by who is in them (`Ada AND Grace NOT Alan`, see `gallery.query`) and when.
-
-        Raises ChoiceError, UnknownPerson, PolicyForbids.
-        """
-        allowed = self._allowed("search_by_name")
-        return rooms.photos(self.store, query, Span.of(after, before), allowed)
-
-    def write_names(
-        self, *who: str | int, tags: bool = False, progress: Steps | None = None
-    ) -> Written:
-        """Writes names beside the photos of these people, by default of all, as XMP sidecars.
-
-        Raises UnknownPerson, PolicyForbids.
-        """
-        allowed = self._allowed("write_names")
-        return rooms.write_names(self.store, who, tags=tags, progress=progress, allowed=allowed)
-
-    def read_names(self, progress: Steps | None = None) -> Taken:
-        """Takes the names that other programs gave faces. Raises PolicyForbids."""
-        return rooms.read_names(self.store, progress, self._allowed("names"))
-
-    def _allowed(self, switch: str) -> frozenset[int] | None:
-        """Who may be found, named or written; None: everybody. Raises PolicyForbids."""
-        return rooms.consenting(self.store) if ask(switch).consent_required else None
-
-    def sheet(self, *, most: int = 24, tile: int = 96, smallest: int = 1) -> NDArray[np.uint8]:
-        """A contact sheet, one row a person: RGB uint8.
-
-        At most `most` faces a person, best quality first; people with fewer than `smallest`
-        faces are left out. A face whose photo cannot be read any more is left out.
-        """
-        rows = []
-        for person in self.people():
-            if len(person.faces) >= smallest:
-                best = sorted(person.faces, key=lambda face: -face.quality)[:most]
-                tiles = [t for face in best if (t := _tile(face.photo, face.box, tile)) is not None]
-                rows.append((f"{title(person)}\n{count_of(len(person.faces), 'face')}", tiles))
-        return contact_sheet(rows, tile=tile)
-
 
 def grouping_of(card: Card) -> float:
     """The mean similarity from which its faces are grouped. Raises ModelUnsupported without one."""
@@ -425,23 +296,3 @@ def grouping_of(card: Card) -> float:
             "give one (limit=0.5, or --limit 0.5)"
         )
     return card.grouping
-
-
-def title(person: Person) -> str:
-    """How a person is called: the name, else "Person 7"."""
-    return person.name or f"Person {person.id}"
-
-
-def count_of(n: int, noun: str) -> str:
-    """ "1 face", "2 faces", "3 people"."""
-    plural = {"person": "people"}.get(noun, noun + "s")
-    return f"{n:,} {noun if n == 1 else plural}"
-
-
-def _tile(photo: str, box: tuple[float, ...], side: int) -> NDArray[np.uint8] | None:
-    width = max(box[2] - box[0], 1)
-    try:
-        picture = open_picture(photo)
-    except FusiformError:
-        return None
-    return face_tile(picture.pixels, box, max(side, min(2 * side, int(width))))

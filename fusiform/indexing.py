@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,6 +121,17 @@ class Run:
             else:
                 self._state[name] = state
                 yield name
+
+    def same_size(self, paths: list[str]) -> dict[str, set[str]]:
+        """The sha256 of photos the gallery has in files as large as these, by path: whoever is a
+        copy is a copy of one of them, and whoever looks elsewhere need not ask for each content.
+        """
+        sizes = {path: self._state[path][0] for path in paths}
+        sql = "SELECT DISTINCT size, sha256 FROM files JOIN photos ON photos.id = photo_id"
+        contents = defaultdict(set)
+        for size, sha256 in self.store.read_in(f"{sql} WHERE size IN", sizes.values()):
+            contents[size].add(sha256)
+        return {path: contents[size] for path, size in sizes.items() if size in contents}
 
     def unreadable(self, error: PictureError) -> None:
         """Notes a file or folder that could not even be listed."""

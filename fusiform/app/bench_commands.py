@@ -188,6 +188,54 @@ def seal_(
 
 
 @bench.command(cls=Command)
+def spread(
+    count: Annotated[int, typer.Option(min=8, help="How many photos to make.")] = 300,
+    rounds: RoundsOption = 3,
+    seed: SeedOption = 0,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Also store in this gallery: postgresql://...?schema=NAME."
+        ),
+    ] = None,
+    keep: SaveOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Indexing by one and two workers of a Dask cluster on this machine, against threads.
+
+    Example:
+
+        fusiform bench spread --count 200 --save
+    """
+    from fusiform.app.bench.spread import bench_spread
+
+    tell(bench_spread(count, rounds=rounds, seed=seed, server=server), keep, as_json)
+
+
+@bench.command(cls=Command)
+def scale(
+    seed: SeedOption = 0,
+    draw: Annotated[
+        Path | None, typer.Option("--draw", metavar="FILE", help="Draw throughput as an SVG.")
+    ] = None,
+    keep: SaveOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Simulated: throughput, days and disk of 1 to 1,000 workers, and search over shards.
+
+    Example:
+
+        fusiform bench scale --draw scale.svg --save
+    """
+    from fusiform.app.bench.scale import bench_scale, svg
+
+    result = bench_scale(seed=seed)
+    tell(result, keep, as_json)
+    if draw:
+        draw.write_text(svg(result.tables["indexing"]), "utf-8")
+
+
+@bench.command(cls=Command)
 def memory(
     photos: Annotated[int, typer.Option(min=2, help="How many photos to make.")] = 10_000,
     seed: SeedOption = 0,

@@ -81,6 +81,13 @@ def index(
             "(`reembed`). Remembered; at first they are kept.",
         ),
     ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Let the workers of a Dask scheduler, tcp://HOST:8786, look at the pictures.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Take every new picture of files and folders into the gallery, and group the people.
@@ -94,6 +101,8 @@ def index(
         fusiform index /mnt/photos --gallery family.db --detector yunet-s
 
         fusiform index ~/webcam --keep 90d
+
+        fusiform index /mnt/photos --dask tcp://head:8786
     """
     with open_gallery(gallery, detector=detector, embedder=embedder, create=True) as g:
         if keep is not None:
@@ -107,6 +116,7 @@ def index(
                 wait=wait,
                 workers=workers,
                 crops=crops,
+                dask=dask,
                 progress=bar,
             )
     for error in report.errors[:SHOWN_ERRORS]:

@@ -14,6 +14,7 @@ FusiformError
 ├── FetchError             a download failed; says how to do it by hand
 ├── PolicyForbids          this machine's policy does not allow it
 │   └── PolicyDamaged      a policy cannot be read, so nothing it may speak of is allowed
+├── ClusterError           a Dask cluster cannot do its part of the work
 └── GalleryError           a gallery cannot do what was asked
     ├── GalleryBusy        another process is indexing it
     ├── GalleryDamaged     the file is no gallery, or SQLite finds it corrupt
@@ -96,6 +97,10 @@ class PolicyForbids(FusiformError):
 
 class PolicyDamaged(PolicyForbids):
     """A policy cannot be read, so nothing it may speak of is allowed."""
+
+
+class ClusterError(FusiformError):
+    """A Dask cluster cannot do its part: not there, without workers, or with other models."""
 
 
 class GalleryError(FusiformError):

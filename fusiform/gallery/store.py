@@ -15,9 +15,17 @@ from numpy.typing import NDArray
 
 from fusiform.core.crop import Crop
 from fusiform.core.errors import ChoiceError, GalleryBusy, GalleryError, ModelsDiffer
-from fusiform.core.faces import Dropped, Face, Faces
+from fusiform.core.faces import Dropped, Faces
 from fusiform.gallery.cipher import Seal, Secret, secret_from, unlock
 from fusiform.gallery.database import Connection, now
+from fusiform.gallery.insertion import (
+    EDITED,
+    NEW_DROPPED,
+    NEW_SKIPPED,
+    insert_faces,
+    insert_file,
+    insert_photo,
+)
 from fusiform.gallery.opening import open_database
 from fusiform.gallery.paths import shown_path, stored_path
 from fusiform.gallery.records import FaceRow, Photo, Skipped
@@ -262,28 +270,28 @@ class Store:
         if not model:
             raise GalleryError(f"{self.name} has no models yet; call use_models first.")
         with self.write(shared=True) as db:
-            number = _insert_photo(db, photo)
+            number = insert_photo(db, photo)
             if number is None:
                 sql = "SELECT id FROM photos WHERE sha256 = ?"
                 number = int(db.execute(sql, (photo.sha256,)).fetchone()[0])
             else:
-                self._insert_faces(db, number, faces, crops, model)
+                insert_faces(db, self.values, number, faces, crops, model)
                 rows = [(number, *map(float, d.box), float(d.score), d.reason) for d in dropped]
-                db.executemany(_NEW_DROPPED, rows)
-            _insert_file(db, number, photo.path, photo.size, photo.mtime_ns)
+                db.executemany(NEW_DROPPED, rows)
+            insert_file(db, number, photo.path, photo.size, photo.mtime_ns)
         return number
 
     def add_file(self, photo: int, path: str, size: int, mtime_ns: int) -> None:
         """Notes that photo number `photo` also lies at `path` (moved or copied file)."""
         with self.write(shared=True) as db:
-            _insert_file(db, photo, path, size, mtime_ns)
+            insert_file(db, photo, path, size, mtime_ns)
 
     def add_edited(self, number: int, photo: Photo) -> None:
         """Notes that photo `number`, whose pixels are the same, lies at `photo.path` with other
         bytes: another program changed its metadata. Faces and what was decided stay."""
         with self.write(shared=True) as db:
-            db.execute(_EDITED, (photo.sha256, photo.taken_at, number, photo.sha256))
-            _insert_file(db, number, photo.path, photo.size, photo.mtime_ns)
+            db.execute(EDITED, (photo.sha256, photo.taken_at, number, photo.sha256))
+            insert_file(db, number, photo.path, photo.size, photo.mtime_ns)
 
     def add_skipped(self, skipped: Skipped) -> None:
         """Notes a file that cannot be read, so that it is tried again only when it changes."""
@@ -291,7 +299,7 @@ class Store:
         values = (path, skipped.size, skipped.mtime_ns, skipped.kind)
         with self.write(shared=True) as db:
             # in the order of `_insert_file`: two who do both at once must not wait for each other
-            db.execute(_NEW_SKIPPED, (*values, skipped.reason, skipped.remedy, now()))
+            db.execute(NEW_SKIPPED, (*values, skipped.reason, skipped.remedy, now()))
             db.execute("DELETE FROM files WHERE path = ?", (path,))
 
     def skipped(self) -> list[Skipped]:
@@ -356,24 +364,6 @@ class Store:
         crops = self.values.pictures(faces, [row[1] for row in rows])
         return dict(zip(faces, crops, strict=True))
 
-    def _insert_faces(
-        self, db: Connection, photo: int, faces: Faces, crops: Sequence[Crop], model: int
-    ) -> None:
-        found, numbers = list(faces), list[int]()
-        for start in range(0, len(found), _PART):
-            some = found[start : start + _PART]
-            values = [value for face in some for value in _face_values(photo, face)]
-            marks = ",".join([_FACE_MARKS] * len(some))
-            numbers += sorted(row[0] for row in db.execute(_NEW_FACES.format(marks), values))
-        if found and faces.embeddings is not None:
-            vectors = self.values.vectors(numbers, model, faces.embeddings)
-            rows = [(n, model, v) for n, v in zip(numbers, vectors, strict=True)]
-            db.executemany("INSERT INTO embeddings VALUES (?, ?, ?)", rows)
-        if found and crops:
-            kept = self.values.crops(numbers, crops)
-            pairs = list(zip(numbers, kept, strict=True))
-            db.executemany("INSERT INTO crops VALUES (?, ?)", pairs)
-
     def _unpacked(
         self, model: int, rows: list[tuple[int, float, bytes]]
     ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
@@ -390,48 +380,3 @@ _VECTORS = (
     "WHERE model_id = ? AND no_face = 0"
 )
 _NEW_MODEL = "INSERT INTO models(hash, name, card) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-_NEW_PHOTO = (
-    "INSERT INTO photos(sha256, width, height, taken_at, pixels, added_at) "
-    "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id"
-)
-_EDITED = (
-    "UPDATE photos SET sha256 = ?, taken_at = coalesce(?, taken_at) WHERE id = ? "
-    "AND NOT EXISTS (SELECT 1 FROM photos AS other WHERE other.sha256 = ?)"
-)
-_FACE_MARKS = "(?, ?, ?, ?, ?, ?, ?, ?)"
-_NEW_FACES = (
-    "INSERT INTO faces(photo_id, x1, y1, x2, y2, score, quality, points) VALUES {} RETURNING id"
-)
-_NEW_FILE = (
-    "INSERT INTO files VALUES (?, ?, ?, ?) ON CONFLICT(path) DO UPDATE "
-    "SET photo_id = excluded.photo_id, size = excluded.size, mtime_ns = excluded.mtime_ns"
-)
-_NEW_SKIPPED = (
-    "INSERT INTO skipped VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT(path) DO UPDATE "
-    "SET size = excluded.size, mtime_ns = excluded.mtime_ns, kind = excluded.kind, "
-    "reason = excluded.reason, remedy = excluded.remedy, at = excluded.at"
-)
-_NEW_DROPPED = (
-    "INSERT INTO dropped(photo_id, x1, y1, x2, y2, score, reason) VALUES (?, ?, ?, ?, ?, ?, ?)"
-)
-
-
-def _insert_file(db: Connection, photo: int, path: str, size: int, mtime_ns: int) -> None:
-    kept = stored_path(path)
-    db.execute("DELETE FROM skipped WHERE path = ?", (kept,))
-    db.execute(_NEW_FILE, (kept, photo, size, mtime_ns))
-
-
-def _insert_photo(db: Connection, photo: Photo) -> int | None:
-    """The number of the new photo, None if its content is known."""
-    size = (photo.width, photo.height)
-    values = (photo.sha256, *size, photo.taken_at, photo.pixels, now())
-    row = db.execute(_NEW_PHOTO, values).fetchone()
-    return int(row[0]) if row else None
-
-
-def _face_values(photo: int, face: Face) -> tuple[object, ...]:
-    """What stands for _FACE_MARKS."""
-    quality = face.score if face.quality is None else face.quality
-    points = face.points.astype("<f4").tobytes()
-    return (photo, *map(float, face.box), face.score, quality, points)
