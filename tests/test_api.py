@@ -24,6 +24,7 @@ from fusiform.core.errors import (
     UnknownPerson,
 )
 from fusiform.core.pictures import read
+from fusiform.gallery import Person
 from fusiform.recognise.compare import probability, threshold
 
 EILEEN, GRACE = "eileen_collins.jpg", "grace_hopper.jpg"
@@ -288,7 +289,7 @@ def test_nobodys_sheet(tmp_path):
 
 
 def test_titles():
-    with_name = api.Person(3, "Ada", ())
+    with_name = Person(3, "Ada", ())
     assert (api.title(with_name), api.title(replace(with_name, name=None))) == ("Ada", "Person 3")
     counts = [api.count_of(n, "person") for n in (0, 1, 2000)]
     assert counts == ["0 people", "1 person", "2,000 people"]

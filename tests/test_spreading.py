@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import signal
-import struct
 import subprocess
 import time
 from collections.abc import Iterator
@@ -66,10 +64,10 @@ def many(album: Path, space: Path) -> Path:
     folder.mkdir()
     boxes = {"grace_hopper.jpg": (130, 90, 420, 380), "eileen_collins.jpg": (110, 20, 330, 240)}
     for start, (name, box) in enumerate(boxes.items()):
-        file = io.BytesIO()
-        Image.fromarray(read(album / name)).crop(box).resize((110, 110)).save(file, "JPEG")
-        for i in range(start, 160, 2):  # decoders pass over what stands behind the end
-            (folder / f"{i:03}.jpg").write_bytes(file.getvalue() + struct.pack("<I", i))
+        portrait = Image.fromarray(read(album / name)).crop(box).resize((110, 110))
+        for i in range(start, 160, 2):
+            portrait.paste((i, i, i), (0, 0, 8, 8))
+            portrait.save(folder / f"{i:03}.jpg")
     return folder
 
 
@@ -135,7 +133,7 @@ def test_a_local_run_says_the_same(address, mixed, tmp_path):
         assert first[0]["drops"]
         again = both(local, wide, mixed, address)
         assert again[0] == again[1]
-        assert again[0]["unchanged"] == 14
+        assert (again[0]["unchanged"], again[0]["skipped"]) == (11, 4)
         assert content(local.store) == content(wide.store)
         assert groups(local) == groups(wide)
 
@@ -175,7 +173,7 @@ def test_what_may_be_a_copy_is_not_looked_at(address, gallery, folder, monkeypat
     (folder / "as_large.jpg").write_bytes(padded)
     shutil.move(large, folder / "moved.jpg")
     report = gallery.index(folder, dask=address)
-    assert (report.photos, report.duplicates, report.gone) == (1, 1, 1)
+    assert (report.photos, report.duplicates, report.gone) == (0, 2, 1)  # the pixels are known
     assert {Path(r.source).name: r.known for r in found} == {
         "moved.jpg": True,
         "as_large.jpg": False,

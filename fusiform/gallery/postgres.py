@@ -10,9 +10,8 @@ import secrets
 import threading
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusiform.core.errors import GalleryBusy, GalleryDamaged, GalleryError, GalleryUnwritable
-from fusiform.gallery.database import Connection, Cursor
+from fusiform.gallery.database import Connection
 from fusiform.gallery.faults_postgres import named_faults, reached
 from fusiform.gallery.halfvec import half_type, teach_halves
+from fusiform.gallery.postgres_session import Session, theirs
 from fusiform.gallery.postgres_url import place_of
 from fusiform.gallery.schema_postgres import STEPS
 from fusiform.gallery.traces import found_in
@@ -98,7 +98,7 @@ class PostgresSchema:
             )
             for step in STEPS[version:]:
                 self._db.execute(step.encode())
-            self._db.execute(_theirs(_NOTE), ("schema", str(len(STEPS))))
+            self._db.execute(theirs(_NOTE), ("schema", str(len(STEPS))))
 
     def _look_here(self) -> None:
         """Names mean this schema's tables, and pgvector's types wherever that was installed."""
@@ -137,7 +137,7 @@ class PostgresSchema:
     def read(self, sql: str, values: Sequence[object] = (), /) -> list[Any]:
         """All rows of a SELECT."""
         with self._turn, named_faults(self.name):
-            return self._db.execute(_theirs(sql), values, binary=True).fetchall()
+            return self._db.execute(theirs(sql), values, binary=True).fetchall()
 
     @contextmanager
     def write(self, shared: bool = False) -> Iterator[Connection]:
@@ -146,7 +146,7 @@ class PostgresSchema:
         with self._turn, named_faults(self.name), self._db.transaction():
             self._db.execute(f"SELECT pg_advisory_xact_lock{kind}(%s, %s)", (_WRITING, self._key))
             try:
-                yield _Session(self._db)
+                yield Session(self._db)
             except BaseException:
                 self._indexed = None  # `make_room` may have been undone
                 raise
@@ -382,23 +382,3 @@ def _has(file: Path, pieces: set[bytes], texts: Sequence[str]) -> bool:
         return found_in(file, pieces, texts)
     except FileNotFoundError:  # the server has taken it away meanwhile
         return False
-
-
-class _Session:
-    """A connection that takes SQL with `?`."""
-
-    def __init__(self, db: psycopg.Connection[Any]) -> None:
-        self._db = db
-
-    def execute(self, sql: str, values: Sequence[object] = (), /) -> Cursor:
-        return self._db.execute(_theirs(sql), values, binary=True)
-
-    def executemany(self, sql: str, rows: Iterable[Sequence[object]], /) -> Cursor:
-        cursor = self._db.cursor()
-        cursor.executemany(_theirs(sql), rows)
-        return cursor
-
-
-@cache
-def _theirs(sql: str) -> bytes:
-    return sql.replace("%", "%%").replace("?", "%s").encode()

@@ -151,6 +151,6 @@ def test_what_comes_and_what_is_stored_are_judged_alike(shelf, photo, centres, c
         box[0] * 640 <= x <= box[2] * 640 and box[1] * 480 <= y <= box[3] * 480
         for x, y in middle.astype(float)
     ]
-    assert (len(kept), len(barred)) == (n - sum(inside), sum(inside))
+    assert (int(kept.sum()), len(barred)) == (n - sum(inside), sum(inside))
     shelf.add_photo(photo(number, path), found)
     assert len(faces_in(shelf, zone)) == len(barred)
