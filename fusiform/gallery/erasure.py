@@ -37,9 +37,9 @@ def forget(store: Store, ref: int | str, from_exports: bool = False) -> Erasure:
     The photos and files stay known, so that the next `index` does not bring the faces back; a
     photo keeps only the count of faces erased from it. A photo indexed for the first time later
     is new: nothing is kept by which its faces could be recognised. `proven` tells that afterwards
-    no 16 bytes of a removed vector, nor a name, were found in the gallery's files; it is False
-    while another process is reading the gallery: SQLite keeps the past for it. Call
-    `compact` when that process is done. `exports` are the archives and backups made of this
+    no 16 bytes of a removed vector or crop, nor a name, were found in the gallery's files; it is
+    False while another process is reading the gallery: SQLite keeps the past for it. Call `compact`
+    when that process is done. `exports` are the archives and backups made of this
     gallery, still there, that hold the person; with `from_exports` they are rewritten first.
     Raises UnknownPerson, GalleryBusy while the gallery is being indexed; what rewriting raises,
     and then nothing is erased here.
@@ -82,7 +82,7 @@ def erase(
             if not what.acts:
                 return nothing()
             who = _known(store, what)
-            vectors = _vectors(store, what.faces)
+            vectors, crops = _vectors(store, what.faces), _crops(store, what.faces)
             ids, plain, _ = store.vectors_of(what.faces)
             removed, gone = _erase(store, db, what)
             others = db.execute("SELECT vector FROM embeddings")
@@ -94,7 +94,7 @@ def erase(
             removed["regions"] = regions
         compacted = compact(store)
     texts = [text for text in _spellings(gone) if not _still_used(store, text)]
-    traces = store.db.traces(pieces_of(vectors), texts) or index.traces(store, plain)
+    traces = store.db.traces(pieces_of([*vectors, *crops]), texts) or index.traces(store, plain)
     left = recall.holding(store, who)
     return Erasure(tuple(what.people), removed, compacted and not traces, left)
 
@@ -121,6 +121,12 @@ def _vectors(store: Store, faces: Iterable[int]) -> set[bytes]:
     return {row[0] for row in store.read_in(sql, faces)}
 
 
+def _crops(store: Store, faces: Iterable[int]) -> list[bytes]:
+    """The second halves: JPEGs begin alike."""
+    rows = store.read_in("SELECT crop FROM crops WHERE face_id IN", faces)
+    return [row[0][len(row[0]) // 2 :] for row in rows]
+
+
 def _faces_of(store: Store, number: int) -> list[int]:
     sql = "SELECT face_id FROM members WHERE person_id = ?"
     return [row[0] for row in store.read(sql, (number,))]
@@ -134,13 +140,16 @@ def _erase(store: Store, db: Connection, what: Condemned) -> tuple[dict[str, int
     faceless = _left_without(store, what.faces) - set(what.people)
     sql = "DELETE FROM embeddings WHERE face_id = ?"
     vectors = db.executemany(sql, each).rowcount if each else 0
+    sql = "DELETE FROM crops WHERE face_id = ?"
+    crops = db.executemany(sql, each).rowcount if each else 0
     gone = journal.forget(db, what.people, what.faces, faceless)
     db.executemany("DELETE FROM faces WHERE id = ?", each)
     db.executemany("DELETE FROM people WHERE id = ?", [(n,) for n in (*what.people, *faceless)])
     for act in what.acts:
         journal.append(db, act)
     removed = {"faces": len(each), "embeddings": vectors, "names": len(gone.names)}
-    return removed | ({"notes": len(gone.notes)} if gone.notes else {}), gone
+    extras = {"crops": crops, "notes": len(gone.notes)}
+    return removed | {what: n for what, n in extras.items() if n}, gone
 
 
 def _left_without(store: Store, faces: list[int]) -> set[int]:

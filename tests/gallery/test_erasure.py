@@ -7,9 +7,11 @@ import sqlite3
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import numpy as np
 import psycopg
 import pytest
 
+from fusiform.core.crop import Crop
 from fusiform.core.errors import GalleryBusy, UnknownPerson
 from fusiform.gallery import (
     Store,
@@ -138,3 +140,20 @@ def test_not_while_indexing(grouped, place):
         with pytest.raises(GalleryBusy):
             forget(grouped, 1)
         assert len(people(grouped)) == 4
+
+
+def test_crops_leave_too(store, crowd, photo, faces):
+    vectors, _ = crowd(12, 2, d=64, noise=0.3)
+    rng = np.random.default_rng(0)
+    crops = [Crop(rng.bytes(3000), np.ones((5, 2), np.float32)) for _ in range(12)]
+    for i in range(12):
+        store.add_photo(photo(i), faces(vectors[i : i + 1]), crops=crops[i : i + 1])
+    regroup(store, 0.5)
+    mine = [face.id - 1 for face in people(store)[0].faces]
+    assert all(crops[i].picture[2200:2264] in all_bytes(store) for i in range(12))
+    erased = forget(store, people(store)[0].id)
+    assert (erased.removed["crops"], erased.proven) == (6, True)
+    left = all_bytes(store)
+    for i in range(12):
+        assert (crops[i].picture[2200:2264] in left) == (i not in mine)
+    assert sorted(store.crops_of(range(1, 13))) == [i + 1 for i in range(12) if i not in mine]
