@@ -25,6 +25,7 @@ from fusiform.core.pictures import Source, picture_paths
 from fusiform.gallery import (
     Changes,
     Entry,
+    FaceRow,
     Match,
     Question,
     Secret,
@@ -32,9 +33,10 @@ from fusiform.gallery import (
 )
 from fusiform.hub.card import Card
 from fusiform.hub.files import home
-from fusiform.indexing import KnownPhotos, Progress, Report, Run
+from fusiform.indexing import KnownPhotos, Progress, Report, Run, size_and_time
 from fusiform.measure.own_calibration import OwnCalibration
 from fusiform.pipeline import Analysed, Limits, Models, analyse, analyse_one
+from fusiform.pointing import face_at
 from fusiform.policy import ask
 from fusiform.recognise.compare import DEFAULT_FMR, probability
 from fusiform.reembedding import Embedded, embed_again
@@ -265,6 +267,31 @@ class Gallery(Bookkeeping):
         """A new gallery of an archive; `moves`: old folder -> new one. Raises GalleryDamaged."""
         rooms.import_archive(archive, path or default_gallery(), moves)
         return cls(path)
+
+    def box(
+        self,
+        photo: str | Path,
+        box: tuple[float, float, float, float],
+        who: str | int | None = None,
+    ) -> FaceRow:
+        """The face in a box (x1, y1, x2, y2 in pixels of the upright picture) that had not been
+        found is one, for ever: that of `who`, or else of whom grouping takes it for.
+
+        Raises ChoiceError for a photo that is not in the gallery as it lies there, or a box outside
+        it; UnknownPerson, PictureError, PolicyForbids.
+        """
+        ask("index")
+        path = os.path.abspath(Path(photo).expanduser())
+        number = self.store.photo_at(path)
+        if number is None or not self.store.seen(path, *size_and_time(path)):
+            raise ChoiceError("photo", "in the gallery as it lies there (`fusiform index`)", path)
+        self._record_models()
+        found = face_at(path, box, self.models)
+        crops = found.crops if self._keeps_crops(None) else ()
+        with self.store.lock_for_indexing(10.0):
+            face = rooms.draw(self.store, number, found.faces, crops, who)
+            rooms.absorb(self.store, self._grouping(None))
+        return self.store.face_rows([face])[0]
 
     def sheet(self, *, most: int = 24, tile: int = 96, smallest: int = 1) -> NDArray[np.uint8]:
         """A contact sheet of everybody with at least `smallest` faces: see `showing.sheet`."""

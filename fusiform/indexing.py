@@ -111,7 +111,7 @@ class Run:
             name = os.path.abspath(path)
             if name in self._state:  # named twice, and on its way already
                 continue
-            state = _size_and_time(name)
+            state = size_and_time(name)
             if self.store.seen(name, *state):
                 self.unchanged += 1
                 self._tell(name)
@@ -222,7 +222,8 @@ def _photo(result: Analysed, size: int, mtime: int) -> Photo:
     )
 
 
-def _size_and_time(path: str) -> tuple[int, int]:
+def size_and_time(path: str) -> tuple[int, int]:
+    """Bytes and modification time (ns) of a file, zeros if it is gone."""
     try:
         status = os.stat(path)
     except OSError:  # gone since it was listed; reading it will say so

@@ -346,3 +346,21 @@ def test_photos_stand_in_for_crops_that_are_not_kept(folder, tmp_path, own_embed
         with pytest.raises(GalleryError, match="no vectors of that model yet"):
             gallery.switch(str(own_embedder))
         gallery.switch(str(own_embedder), leave_out=True)
+
+
+def test_a_box_that_was_drawn(folder, tmp_path):
+    with Gallery(tmp_path / "album.db") as gallery:
+        gallery.index(folder)
+        photo = folder / GRACE
+        grace = holder(gallery, GRACE)
+        gallery.name(grace, "Grace")
+        (known,) = [face for face in gallery.person("Grace").faces if face.photo == str(photo)]
+        gallery.not_a_face(known.id)
+        drawn = gallery.box(photo, known.box)
+        assert drawn.box == pytest.approx(known.box, abs=0.01)
+        assert drawn.id in {face.id for face in gallery.person("Grace").faces}
+        gallery.undo()
+        assert drawn.id not in {face.id for face in gallery.person("Grace").faces}
+        assert gallery.box(photo, known.box, "Grace").score == 1
+        with pytest.raises(ChoiceError, match="in the gallery as it lies there"):
+            gallery.box(tmp_path / "other.jpg", (0, 0, 9, 9))

@@ -262,6 +262,13 @@ def test_duties(ask, copied, tmp_path, monkeypatch):
     assert ask("keep", "off") == {"keep": None, "policy": "1y", "due": 0}
 
 
+def test_box(ask, album, folder):
+    ask("index", folder)
+    told = ask("box", folder / "grace_hopper.jpg", 100, 50, 300, 250, "--person", 1)
+    assert_complete("box", told)
+    assert told["person"] == 1
+
+
 def test_clean(ask, album, folder, tmp_path):
     assert ask("clean") == {"gone": []}
     ask("index", folder)

@@ -3,6 +3,7 @@ journal, group, calibrate."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -251,11 +252,45 @@ def in_words(entry: Entry) -> str:
         "not-same": f"{who} is not {other}",
         "not-a-face": f"{faces} set aside as none",
         "hide": f"{who} {'hidden' if told.get('hidden') else 'shown again'}",
+        "box": f"{faces} drawn by hand",
         "undo": f"act {told.get('undid')} undone",
         "consent": f"consent of {who} {'given' if told.get('given') else 'withdrawn'}",
         "erase": f"{api.count_of(told.get('count', 0), 'face')} erased ({told.get('why')})",
         "forget": f"somebody forgotten ({api.count_of(told.get('count', 0), 'face')})",
     }[entry.act.kind]
+
+
+@app.command()
+def box(
+    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photo of the gallery.")],
+    x1: Annotated[float, typer.Argument(metavar="X1", help="Left, in pixels.")],
+    y1: Annotated[float, typer.Argument(metavar="Y1", help="Top.")],
+    x2: Annotated[float, typer.Argument(metavar="X2", help="Right.")],
+    y2: Annotated[float, typer.Argument(metavar="Y2", help="Bottom.")],
+    who: Annotated[
+        str | None, typer.Option("--person", metavar="PERSON", help="Whose face it is.")
+    ] = None,
+    gallery: GalleryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """A face that was not found: draw its box. Corners are in pixels of the upright photo.
+
+    Without `--person` it joins whom it is like. `undo` takes it away again.
+
+    Examples:
+
+        fusiform box party.jpg 310 120 402 230
+
+        fusiform box party.jpg 310 120 402 230 --person "Ada Lovelace"
+    """
+    with open_gallery(gallery) as g:
+        face = g.box(photo, (x1, y1, x2, y2), who)
+        owner = rooms.owner_of(g.store, face.id)
+    if as_json:
+        told = schema.face_row(face) | {"person": owner and owner.id, "name": owner and owner.name}
+        show_json(told)
+    else:
+        show(f"face {face.id}: {api.title(owner) if owner else 'nobody yet'}")
 
 
 def _tell(people: list[Person], as_json: bool) -> None:

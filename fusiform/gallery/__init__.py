@@ -7,6 +7,7 @@ from fusiform.gallery.consent import consenting, lapsed
 from fusiform.gallery.copies import backups
 from fusiform.gallery.decisions import (
     apart,
+    draw,
     hide,
     merge,
     name,
@@ -25,7 +26,7 @@ from fusiform.gallery.incremental import absorb
 from fusiform.gallery.journal import Decisions, Entry, acts, entries, replay
 from fusiform.gallery.opening import is_url
 from fusiform.gallery.own import Kept, calibrate, drop, keep, kept
-from fusiform.gallery.persons import people, person, regroup
+from fusiform.gallery.persons import owner_of, people, person, regroup
 from fusiform.gallery.photo_search import photos
 from fusiform.gallery.portable_read import Imported, import_archive
 from fusiform.gallery.portable_write import Exported, export
@@ -102,6 +103,7 @@ __all__ = [
     "compact",
     "compare",
     "consenting",
+    "draw",
     "drop",
     "drop_vectors",
     "due",
@@ -128,6 +130,7 @@ __all__ = [
     "no_faces",
     "note_consent",
     "overruled",
+    "owner_of",
     "people",
     "person",
     "photos",

@@ -150,6 +150,19 @@ class Consented(_Act):
 
 
 @dataclass(frozen=True)
+class Drawn(_Act):
+    """Somebody drew a box around a face that had not been found: `faces` is its number, and
+    `person` whose it is (None: grouping decides)."""
+
+    faces: Ids
+    person: int | None
+    kind: ClassVar[str] = "box"
+
+    def pins(self) -> Pins:
+        return {} if self.person is None else dict.fromkeys(self.faces, self.person)
+
+
+@dataclass(frozen=True)
 class Undone(_Act):
     """The act that stands at `entry` is undone."""
 
@@ -175,8 +188,21 @@ class Erased(_Act):
     kind: ClassVar[str] = "erase"
 
 
-Act = Named | Merged | Split | Apart | NoFaces | Hidden | Consented | Undone | Forgotten | Erased
+Act = (
+    Named
+    | Merged
+    | Split
+    | Apart
+    | NoFaces
+    | Hidden
+    | Consented
+    | Drawn
+    | Undone
+    | Forgotten
+    | Erased
+)
 _ALL: tuple[Callable[..., Act], ...] = (
-    *(Named, Merged, Split, Apart, NoFaces, Hidden, Consented, Undone, Forgotten, Erased),
+    *(Named, Merged, Split, Apart, NoFaces, Hidden, Consented),
+    *(Drawn, Undone, Forgotten, Erased),
 )
 KINDS: dict[str, Callable[..., Act]] = {made.kind: made for made in _ALL}  # type: ignore[attr-defined]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
+from fusiform.core.crop import Crop
 from fusiform.core.errors import ChoiceError, GalleryError
+from fusiform.core.faces import Faces
 from fusiform.gallery.acts import (
     Act,
     Apart,
     Consented,
+    Drawn,
     Erased,
     Forgotten,
     Hidden,
@@ -21,6 +24,7 @@ from fusiform.gallery.acts import (
 )
 from fusiform.gallery.database import Connection
 from fusiform.gallery.index import discard
+from fusiform.gallery.insertion import insert_faces
 from fusiform.gallery.journal import Before, Entry, append, entries, parted, replayed_pins
 from fusiform.gallery.persons import new_person, number_of, person, pin, pins_of, place, tidy
 from fusiform.gallery.records import Person
@@ -167,6 +171,23 @@ def _day(text: str, given: bool) -> str:
     return day.isoformat()
 
 
+def draw(
+    store: Store, photo: int, found: Faces, crops: Sequence[Crop], ref: int | str | None = None
+) -> int:
+    """Takes in the one face of `found`, which somebody drew a box around in photo number `photo`;
+    returns its number. It belongs to a person from now on, or, without `ref`, is nobody's until it
+    is grouped. Raises UnknownPerson.
+    """
+    with store.write() as db:
+        owner = None if ref is None else number_of(store, ref)
+        (face,) = insert_faces(db, store.values, photo, found, crops, store.model_id())
+        act = Drawn((face,), owner)
+        append(db, act, Before({face: None}, {}))
+        place(db, act.pins())
+        pin(db, act.pins())
+    return face
+
+
 def undo(store: Store, count: int = 1) -> list[Entry]:
     """Takes the last `count` acts back, the last one first; returns them in that order.
 
@@ -228,6 +249,9 @@ def _restore(db: Connection, entry: Entry) -> None:
         _free_since(db, entry.act.person, entry.before.members)
     marks = [(face,) for face in entry.act.no_faces()]
     db.executemany("UPDATE faces SET no_face = 0 WHERE id = ?", marks)
+    if isinstance(entry.act, Drawn):
+        drawn = [(face,) for face in entry.act.faces]
+        db.executemany("DELETE FROM faces WHERE id = ?", drawn)
     made = [(number,) for number, row in entry.before.people.items() if row is None]
     # one that has gained faces since is a person of its own
     alone = "DELETE FROM people WHERE id = ? AND id NOT IN (SELECT person_id FROM members)"

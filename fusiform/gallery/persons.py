@@ -174,6 +174,12 @@ def _faces_of_people(
     return {number: tuple(found) for number, found in faces.items()}
 
 
+def owner_of(store: Store, face: int) -> Person | None:
+    """Whose a face is, None if nobody's."""
+    rows = store.read("SELECT person_id FROM members WHERE face_id = ?", (face,))
+    return person(store, rows[0][0]) if rows else None
+
+
 def number_of(store: Store, ref: int | str) -> int:
     """The number of a person given by number or name. Raises UnknownPerson."""
     text = tidy(str(ref))

@@ -22,7 +22,16 @@ USING = [
 @pytest.mark.parametrize("verb", [verb for verb in USING if verb not in ("doctor", "import")])
 def test_a_server_that_is_down_is_one_sentence(invoke, album, verb):
     pytest.importorskip("psycopg", reason="psycopg is not installed")
-    words = {"name": ["1", "Ada"], "index": [album], "find": ["1"], "why": ["1", "1"]}.get(verb)
+    words = {
+        **{"name": ["1", "Ada"], "index": [album], "find": ["1"], "why": ["1", "1"]},
+        "box": ["a.jpg", "0", "0", "9", "9"],
+    }.get(verb)
+        "name": ["1", "Ada"],
+        "index": [album],
+        "find": ["1"],
+        "why": ["1", "1"],
+        "box": ["a.jpg", "0", "0", "9", "9"],
+    }.get(verb)
     needed = [p for p in TREE.commands[verb].params if p.required and not p.opts[0].startswith("-")]
     told = words or ["1"] * len(needed)
     with pytest.raises(GalleryError, match=r"cannot be reached .*; check the URL"):
