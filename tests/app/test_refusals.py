@@ -23,9 +23,6 @@ USING = [
 def test_a_server_that_is_down_is_one_sentence(invoke, album, verb):
     pytest.importorskip("psycopg", reason="psycopg is not installed")
     words = {
-        **{"name": ["1", "Ada"], "index": [album], "find": ["1"], "why": ["1", "1"]},
-        "box": ["a.jpg", "0", "0", "9", "9"],
-    }.get(verb)
         "name": ["1", "Ada"],
         "index": [album],
         "find": ["1"],
