@@ -27,6 +27,7 @@ from fusiform.gallery import (
     Entry,
     FaceRow,
     Match,
+    Person,
     Question,
     Secret,
     Store,
@@ -195,6 +196,14 @@ class Gallery(Bookkeeping):
         elif card.grouping is None:
             self.store.note(key, str(limit))
         return limit
+
+    def born(self, who: str | int, day: str | None) -> Person:
+        """A person was born on `day` (2015, 2015-03, 2015-03-01; None: nobody knows): in photos
+        taken before, it is somebody else, unless you decided so."""
+        one = rooms.born(self.store, who, day)
+        if rooms.ungrouped(self.store):
+            rooms.absorb(self.store, self.limit)
+        return rooms.person(self.store, one.id)
 
     def undo(self, count: int = 1) -> list[Entry]:
         """Takes the last acts back, the last one first; returns them."""

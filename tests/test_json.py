@@ -262,11 +262,10 @@ def test_duties(ask, copied, tmp_path, monkeypatch):
     assert ask("keep", "off") == {"keep": None, "policy": "1y", "due": 0}
 
 
-def test_box(ask, album, folder):
+def test_box_and_born(ask, folder):
     ask("index", folder)
-    told = ask("box", folder / "grace_hopper.jpg", 100, 50, 300, 250, "--person", 1)
-    assert_complete("box", told)
-    assert told["person"] == 1
+    assert_complete("box", ask("box", folder / "grace_hopper.jpg", 9, 9, 90, 90, "--person", 1))
+    assert_documented("born", ask("born", 1, "1906"))
 
 
 def test_clean(ask, album, folder, tmp_path):

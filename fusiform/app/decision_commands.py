@@ -252,12 +252,40 @@ def in_words(entry: Entry) -> str:
         "not-same": f"{who} is not {other}",
         "not-a-face": f"{faces} set aside as none",
         "hide": f"{who} {'hidden' if told.get('hidden') else 'shown again'}",
+        "born": f"{who} born {told.get('day') or 'nobody knows when'}",
         "box": f"{faces} drawn by hand",
         "undo": f"act {told.get('undid')} undone",
         "consent": f"consent of {who} {'given' if told.get('given') else 'withdrawn'}",
         "erase": f"{api.count_of(told.get('count', 0), 'face')} erased ({told.get('why')})",
         "forget": f"somebody forgotten ({api.count_of(told.get('count', 0), 'face')})",
     }[entry.act.kind]
+
+
+@app.command()
+def born(
+    who: Who,
+    day: Annotated[
+        str | None, typer.Argument(metavar="[DAY]", help="2015, 2015-03 or 2015-03-01.")
+    ] = None,
+    unknown: Annotated[bool, typer.Option("--unknown", help="Take it back: nobody knows.")] = False,
+    gallery: GalleryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """When a person was born: photos taken before show somebody else, however alike.
+
+    That keeps children apart from the parent they take after. What you decided stays as it is.
+
+    Examples:
+
+        fusiform born "Ada Lovelace" 2015-03
+
+        fusiform born 7 --unknown
+    """
+    if (day is None) != unknown:
+        raise ChoiceError("DAY", "given, or --unknown", day)
+    with open_gallery(gallery) as g:
+        one = g.born(who, day)
+    _tell([one], as_json)
 
 
 @app.command()

@@ -7,6 +7,7 @@ from fusiform.gallery.consent import consenting, lapsed
 from fusiform.gallery.copies import backups
 from fusiform.gallery.decisions import (
     apart,
+    born,
     draw,
     hide,
     merge,
@@ -97,6 +98,7 @@ __all__ = [
     "apart",
     "backup",
     "backups",
+    "born",
     "calibrate",
     "change",
     "clear_zones",

@@ -12,14 +12,15 @@ Ids = tuple[int, ...]
 Pins = dict[int, int]
 Names = dict[int, str | None]
 Consents = dict[int, Consent | None]
+Births = dict[int, str | None]
 
 
 class _Act:
     """What an act means unless it says otherwise: nothing.
 
     `pins()` face -> person; `names(before)` person -> new name, None for no longer; `no_faces()`;
-    `hides()` person -> whether hidden; `consents(before)` person -> what is noted now, None for
-    nothing.
+    `hides()` person -> whether hidden; `consents(before)` person -> what is noted now, and
+    `births(before)` person -> day of birth, None for nothing.
     """
 
     kind: ClassVar[str]
@@ -37,6 +38,9 @@ class _Act:
         return {}
 
     def consents(self, before: Mapping[int, Consent]) -> Consents:
+        return {}
+
+    def births(self, before: Mapping[int, str]) -> Births:
         return {}
 
 
@@ -72,6 +76,9 @@ class Merged(_Act):
         return {self.person: before.get(self.person, before.get(self.gone)), self.gone: None}
 
     def consents(self, before: Mapping[int, Consent]) -> Consents:
+        return {self.person: before.get(self.person, before.get(self.gone)), self.gone: None}
+
+    def births(self, before: Mapping[int, str]) -> Births:
         return {self.person: before.get(self.person, before.get(self.gone)), self.gone: None}
 
 
@@ -150,6 +157,23 @@ class Consented(_Act):
 
 
 @dataclass(frozen=True)
+class Born(_Act):
+    """`person` was born on `day` (ISO 8601; None: nobody knows), so is in no photo taken before;
+    its other `faces` are its own."""
+
+    person: int
+    day: str | None
+    faces: Ids
+    kind: ClassVar[str] = "born"
+
+    def pins(self) -> Pins:
+        return dict.fromkeys(self.faces, self.person)
+
+    def births(self, before: Mapping[int, str]) -> Births:
+        return {self.person: self.day}
+
+
+@dataclass(frozen=True)
 class Drawn(_Act):
     """Somebody drew a box around a face that had not been found: `faces` is its number, and
     `person` whose it is (None: grouping decides)."""
@@ -188,21 +212,10 @@ class Erased(_Act):
     kind: ClassVar[str] = "erase"
 
 
-Act = (
-    Named
-    | Merged
-    | Split
-    | Apart
-    | NoFaces
-    | Hidden
-    | Consented
-    | Drawn
-    | Undone
-    | Forgotten
-    | Erased
-)
+_Decided = Named | Merged | Split | Apart | NoFaces | Hidden | Consented | Born | Drawn
+Act = _Decided | Undone | Forgotten | Erased
 _ALL: tuple[Callable[..., Act], ...] = (
-    *(Named, Merged, Split, Apart, NoFaces, Hidden, Consented),
-    *(Drawn, Undone, Forgotten, Erased),
+    *(Named, Merged, Split, Apart, NoFaces, Hidden, Consented, Born, Drawn),
+    *(Undone, Forgotten, Erased),
 )
 KINDS: dict[str, Callable[..., Act]] = {made.kind: made for made in _ALL}  # type: ignore[attr-defined]

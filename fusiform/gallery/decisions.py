@@ -11,6 +11,7 @@ from fusiform.core.faces import Faces
 from fusiform.gallery.acts import (
     Act,
     Apart,
+    Born,
     Consented,
     Drawn,
     Erased,
@@ -22,6 +23,7 @@ from fusiform.gallery.acts import (
     Split,
     Undone,
 )
+from fusiform.gallery.births import before_birth, first_day
 from fusiform.gallery.database import Connection
 from fusiform.gallery.index import discard
 from fusiform.gallery.insertion import insert_faces
@@ -188,6 +190,24 @@ def draw(
     return face
 
 
+def born(store: Store, ref: int | str, day: str | None) -> Person:
+    """A person was born on `day` (2015, 2015-03 or 2015-03-01; None: nobody knows), so is in no
+    photo taken before: faces there that nobody decided on are nobody's until they are grouped.
+
+    Raises UnknownPerson, ChoiceError for what is no day.
+    """
+    first = None if day is None else first_day(day)
+    with store.write() as db:
+        number = number_of(store, ref)
+        members = dict.fromkeys(_members(store, number), number)
+        told = {} if first is None else {number: first}
+        early = before_birth(store, members, pins_of(store), told)
+        rest = tuple(face for face in members if face not in early)
+        _decide(store, db, Born(number, first, rest), [number], others=early)
+        db.executemany("DELETE FROM members WHERE face_id = ?", [(face,) for face in early])
+    return person(store, number)
+
+
 def undo(store: Store, count: int = 1) -> list[Entry]:
     """Takes the last `count` acts back, the last one first; returns them in that order.
 
@@ -281,10 +301,16 @@ def _members(store: Store, number: int) -> tuple[int, ...]:
 
 
 def _decide(
-    store: Store, db: Connection, act: Act, people: list[int], made: int | None = None
+    store: Store,
+    db: Connection,
+    act: Act,
+    people: list[int],
+    made: int | None = None,
+    others: Iterable[int] = (),
 ) -> None:
-    """Writes the act down, with what was before, and makes the tables follow it."""
-    append(db, act, _before(store, act, people, made))
+    """Writes the act down, with what was before, and makes the tables follow it. `others`: further
+    faces whose owners change."""
+    append(db, act, _before(store, act, people, made, others))
     names = dict(store.read("SELECT id, name FROM people WHERE name IS NOT NULL"))
     changed = [(new, number) for number, new in act.names(names).items()]
     db.executemany("UPDATE people SET name = ? WHERE id = ?", changed)
@@ -292,8 +318,10 @@ def _decide(
     pin(db, act.pins())
 
 
-def _before(store: Store, act: Act, people: list[int], made: int | None) -> Before:
-    faces = [*act.pins(), *act.no_faces()]
+def _before(
+    store: Store, act: Act, people: list[int], made: int | None, others: Iterable[int]
+) -> Before:
+    faces = [*act.pins(), *act.no_faces(), *others]
     owner = dict(store.read_in("SELECT face_id, person_id FROM members WHERE face_id IN", faces))
     members = {face: owner.get(face) for face in faces}
     sql = "SELECT name, created_at, hidden FROM people WHERE id = ?"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fusiform.gallery.births import set_apart
 from fusiform.gallery.cells import blocks
 from fusiform.gallery.database import Connection
 from fusiform.gallery.grouping import MINIMUM_QUALITY, group
@@ -128,6 +129,7 @@ def _regroup_near(
     )
     label_of = dict(zip(faces, labels.tolist(), strict=True))
     person_of = known_people(label_of, pins | own, before)
+    label_of = set_apart(store, label_of, person_of, pins | standing, vectors, threshold)
     for label in sorted(set(label_of.values()) - set(person_of)):
         person_of[label] = new_person(db)
     for person, few in firm.items():

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TypeVar
 
-from fusiform.gallery.acts import KINDS, Act, Apart, Consented, Merged, Named, Split, Undone
+from fusiform.gallery.acts import KINDS, Act, Apart, Born, Consented, Merged, Named, Split, Undone
 from fusiform.gallery.database import Connection, Readable, now
 from fusiform.gallery.records import Consent
 
@@ -55,6 +55,7 @@ class Decisions:
     hidden: set[int] = field(default_factory=set)
     no_faces: set[int] = field(default_factory=set)
     consents: dict[int, Consent] = field(default_factory=dict)
+    births: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ def replay(acts: Iterable[Act]) -> Decisions:
     for act in acts:
         _update(state.names, act.names(state.names))
         _update(state.consents, act.consents(state.consents))
+        _update(state.births, act.births(state.births))
         state.pins.update(act.pins())
         for face in act.no_faces():
             state.pins.pop(face, None)
@@ -107,17 +109,27 @@ def acts(store: Readable) -> list[Act]:
 
 
 def consents(store: Readable) -> dict[int, Consent]:
-    """person -> what stands of its consent; reads only the acts that can bear on it."""
-    first = store.read("SELECT min(id) FROM journal WHERE kind = ?", (Consented.kind,))[0][0]
+    """person -> what stands of its consent."""
+    return _standing(store, Consented.kind).consents
+
+
+def births(store: Readable) -> dict[int, str]:
+    """person -> day of birth."""
+    return _standing(store, Born.kind).births
+
+
+def _standing(store: Readable, kind: str) -> Decisions:
+    """What stands of all that acts of one kind say; reads only those that can bear on it."""
+    first = store.read("SELECT min(id) FROM journal WHERE kind = ?", (kind,))[0][0]
     if first is None:
-        return {}
-    kinds = (Consented.kind, Merged.kind, Undone.kind)
+        return Decisions()
+    kinds = (kind, Merged.kind, Undone.kind)
     sql = (
         "SELECT id, at, kind, payload, NULL FROM journal "  # what was before is long, and not asked
         "WHERE id >= ? AND kind IN (?, ?, ?) ORDER BY id"
     )
     past = list(_entries(store.read(sql, (first, *kinds))))
-    return replay(e.act for e in past if not e.undone).consents
+    return replay(e.act for e in past if not e.undone)
 
 
 def replayed_pins(db: Connection) -> dict[int, int]:
@@ -193,7 +205,7 @@ def forget(
     past = list(_entries(db.execute(_ALL)))
     standing = [entry.act for entry in past if not entry.undone]
     who, mute = _with_merged(people, standing), _with_merged(faceless, standing)
-    own = [e for e in past if isinstance(e.act, Named | Consented) and e.act.person in who]
+    own = [e for e in past if isinstance(e.act, Named | Consented | Born) and e.act.person in who]
     removed = {entry.number for entry in own}
     removed |= {e.number for e in past if isinstance(e.act, Undone) and e.act.entry in removed}
     gone = frozenset(faces)

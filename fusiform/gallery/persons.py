@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fusiform.core.errors import UnknownPerson
+from fusiform.gallery.births import set_apart
 from fusiform.gallery.database import Connection, now
 from fusiform.gallery.grouping import MINIMUM_QUALITY, group
 from fusiform.gallery.journal import consents
@@ -77,7 +78,9 @@ def propose(
     )
     label_of = dict(zip(ids.tolist(), labels.tolist(), strict=True))
     before = {} if reset else dict(store.read("SELECT face_id, person_id FROM members"))
-    return Proposal(label_of, known_people(label_of, pins, before), before)
+    person_of = known_people(label_of, pins, before)
+    apart = set_apart(store, label_of, person_of, pins, vectors, threshold)
+    return Proposal(apart, person_of, before)
 
 
 def _photos_of(store: Store, ids: list[int]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -27,6 +27,7 @@ def test_a_server_that_is_down_is_one_sentence(invoke, album, verb):
         "index": [album],
         "find": ["1"],
         "why": ["1", "1"],
+        "born": ["1", "1906"],
         "box": ["a.jpg", "0", "0", "9", "9"],
     }.get(verb)
     needed = [p for p in TREE.commands[verb].params if p.required and not p.opts[0].startswith("-")]
