@@ -119,7 +119,11 @@ class Bookkeeping:
         return rooms.forget(self.store, who, from_exports)
 
     def export(self, path: str | Path, *, templates: bool = True, force: bool = False) -> Exported:
-        """Writes everything into one archive, without `templates` no vectors and crops."""
+        """Writes everything into one archive, without `templates` no vectors and crops.
+
+        Raises PolicyForbids.
+        """
+        ask("export")
         return rooms.export(self.store, path, templates=templates, force=force)
 
     def backup(self, path: str | Path, *, force: bool = False) -> int:
@@ -127,7 +131,11 @@ class Bookkeeping:
         return rooms.backup(self.store, path, force=force)
 
     def table(self, path: str | Path, what: str = "faces", *, force: bool = False) -> Tabled:
-        """Writes "faces", "people" or "photos" as CSV or Parquet, as `path` ends."""
+        """Writes "faces", "people" or "photos" as CSV or Parquet, as `path` ends.
+
+        Raises PolicyForbids.
+        """
+        ask("export")
         return rooms.write_table(self.store, path, what, force=force)
 
     def photos(

@@ -35,6 +35,7 @@ SWITCHES = {
     "search_by_name": "search by name",
     "names": "naming people",
     "write_names": "writing names beside photos",
+    "export": "taking people out of the gallery",
 }
 """What `[allow]` can switch off, and how messages call it."""
 

@@ -139,7 +139,7 @@ def test_the_page_shows_a_policy_with_every_switch(own):
 
 
 @pytest.fixture
-def verbs(gallery, folder, album) -> dict[str, list[Callable[[], object]]]:
+def verbs(gallery, folder, album, tmp_path) -> dict[str, list[Callable[[], object]]]:
     """What every switch switches off."""
     one, two = (person.id for person in gallery.people())
     gallery.name(two, "Grace Hopper")
@@ -155,6 +155,10 @@ def verbs(gallery, folder, album) -> dict[str, list[Callable[[], object]]]:
         ],
         "names": [lambda: gallery.name(one, "Ada Lovelace"), gallery.read_names],
         "write_names": [gallery.write_names],
+        "export": [
+            lambda: gallery.export(tmp_path / "a.fusiform", force=True),
+            lambda: gallery.table(tmp_path / "a.csv", force=True),
+        ],
     }
 
 
