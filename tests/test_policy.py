@@ -92,7 +92,7 @@ def test_consent_is_required_if_either_says_so(own, system):
         ("[allow", "cannot be read as TOML"),
         ("[allow]\nindex = false\nindex = true", "cannot be read as TOML"),
         ("[alow]\nindex = false", r"has alow, which is none of \[allow\], \[keep\], \[consent\]"),
-        ("[allow]\nindexing = false", "has allow.indexing, which is none of embed, index, names"),
+        ("[allow]\nindexing = false", "has allow.indexing, which is none of embed, export, index"),
         ("allow = false", "has allow, which is none of"),
         ('[allow]\nindex = "no"', "allow.index must be true or false"),
         ("[consent]\nrequired = 1", "consent.required must be true or false"),
