@@ -35,6 +35,7 @@ from fusiform.gallery import (
 from fusiform.hub.card import Card
 from fusiform.hub.files import home
 from fusiform.indexing import KnownPhotos, Progress, Report, Run, size_and_time
+from fusiform.measure.boxes import iou
 from fusiform.measure.own_calibration import OwnCalibration
 from fusiform.pipeline import Analysed, Limits, Models, analyse, analyse_one
 from fusiform.pointing import face_at
@@ -42,7 +43,7 @@ from fusiform.policy import ask
 from fusiform.recognise.compare import DEFAULT_FMR, probability
 from fusiform.reembedding import Embedded, embed_again
 from fusiform.showing import count_of as count_of
-from fusiform.showing import sheet
+from fusiform.showing import sheet as sheet
 from fusiform.showing import title as title
 from fusiform.spreading import spread
 from fusiform.verbs import describe as describe
@@ -60,6 +61,9 @@ class Found:
 
     face: Face
     matches: tuple[Match, ...]
+
+
+SAME_FACE = 0.6  # overlap (IoU) from which a drawn box is that of a known face
 
 
 def default_gallery() -> str | Path:
@@ -240,6 +244,11 @@ class Gallery(Bookkeeping):
         rooms.switch(self.store, card.sha256, self._grouping(None, card), leave_out=leave_out)
         self._names = (self._names[0], lasting(embedder, card.name))
 
+    def goes_by(self, embedder: str) -> bool:
+        """Whether that is the model the gallery goes by."""
+        card = models(self._names[0], embedder).embedder.card
+        return card.sha256 == self.store.noted("embedder")
+
     def drop_vectors(self, embedder: str) -> int:
         """Deletes another model's vectors; returns how many. Raises GalleryError for its own."""
         return rooms.drop_vectors(self.store, models(embedder=embedder).embedder.card.sha256)
@@ -274,6 +283,7 @@ class Gallery(Bookkeeping):
         moves: Mapping[str, str] | None = None,
     ) -> Self:
         """A new gallery of an archive; `moves`: old folder -> new one. Raises GalleryDamaged."""
+        ask("index")
         rooms.import_archive(archive, path or default_gallery(), moves)
         return cls(path)
 
@@ -294,13 +304,18 @@ class Gallery(Bookkeeping):
         number = self.store.photo_at(path)
         if number is None or not self.store.seen(path, *size_and_time(path)):
             raise ChoiceError("photo", "in the gallery as it lies there (`fusiform index`)", path)
+        for face in self.store.face_rows(rooms.faces_of(self.store, number)):
+            if iou([face.box], [box])[0, 0] >= SAME_FACE:
+                raise ChoiceError(
+                    "box", f"where no face is known yet: face {face.id} is there", box
+                )
         self._record_models()
         found = face_at(path, box, self.models)
         crops = found.crops if self._keeps_crops(None) else ()
         with self.store.lock_for_indexing(10.0):
-            face = rooms.draw(self.store, number, found.faces, crops, who)
+            drawn = rooms.draw(self.store, number, found.faces, crops, who)
             rooms.absorb(self.store, self._grouping(None))
-        return self.store.face_rows([face])[0]
+        return self.store.face_rows([drawn])[0]
 
     def sheet(self, *, most: int = 24, tile: int = 96, smallest: int = 1) -> NDArray[np.uint8]:
         """A contact sheet of everybody with at least `smallest` faces: see `showing.sheet`."""

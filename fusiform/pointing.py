@@ -15,6 +15,7 @@ from fusiform.detection.kept import kept_crops
 from fusiform.pipeline import Analysed, Models, aligned
 from fusiform.recognise.quality import assess
 
+_LEAST = 4  # pixels a side
 _AROUND = 1.0  # of the box's side, on every side
 _SEEN = 640  # pixels to which the part is enlarged for the detector
 _SAME = 0.3  # overlap (IoU) from which a find is the face that was meant
@@ -29,11 +30,12 @@ def face_at(source: Source, box: tuple[float, float, float, float], models: Mode
     Raises ChoiceError for a box outside the picture or of no size, PictureError.
     """
     picture = open_picture(source)
-    wanted = np.array(box, np.float32)
+    x1, y1, x2, y2 = box
     width, height = picture.width, picture.height
-    inside = (wanted >= 0).all() and wanted[2] <= width and wanted[3] <= height
-    if not inside or (wanted[2:] - wanted[:2] < 4).any():
-        raise ChoiceError("box", f"x1 y1 x2 y2 within {width} x {height} pixels", box)
+    if not (0 <= x1 <= x2 - _LEAST and x2 <= width and 0 <= y1 <= y2 - _LEAST and y2 <= height):
+        size = f"x1 y1 x2 y2 within {width} x {height} pixels, {_LEAST} wide and high at least"
+        raise ChoiceError("box", size, box)
+    wanted = np.array(box, np.float32)
     points = _points(picture.pixels, wanted, models)[None]
     crops = aligned(picture.pixels, points, models)
     quality = assess(crops, points, np.ones(1, np.float32), models.detector.card.minimum_score)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,17 +10,20 @@ import typer
 from fusiform import api
 from fusiform.app import schema
 from fusiform.app.terminal import (
+    MOST,
     GalleryOption,
     JsonOption,
     corners,
     open_gallery,
+    refuse_photo,
+    save_drawing,
     say,
     show,
     show_json,
     show_table,
 )
 from fusiform.core.errors import UnknownPerson
-from fusiform.gallery import Question, Reason
+from fusiform.gallery import Person, Question, Reason
 
 app = typer.Typer()
 ANSWERS = "y: yes, n: no, s: skip, q: quit"
@@ -29,6 +33,9 @@ ANSWERS = "y: yes, n: no, s: skip, q: quit"
 def ask(
     gallery: GalleryOption = None,
     count: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many.")] = 20,
+    sheet: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw both people of every question.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Same person? The questions whose answers join the most faces, first; answer y, n, s or q.
@@ -39,10 +46,16 @@ def ask(
 
         fusiform ask
 
+        fusiform ask --sheet ask.jpg
+
         fusiform ask --count 5 --json
     """
     with open_gallery(gallery) as g:
         found = g.questions(count=count)
+        if sheet:
+            refuse_photo(sheet, (), gallery)
+            pairs = [g.person(who) for one in found for who in (one.other, one.person)]
+            save_drawing(sheet, api.sheet(pairs))
         if as_json:
             show_json([schema.question(one) for one in found])
             return
@@ -53,6 +66,8 @@ def ask(
             if not _open(g, one):  # an earlier answer has joined one of the two to somebody
                 continue
             show(f"{number}/{len(found)}: {in_words(one)}")
+            for who in (one.other, one.person):
+                show(_clearest(g.person(who)))
             answer = _answer()
             if answer == "q":
                 break
@@ -61,8 +76,14 @@ def ask(
                 g.same(one.person, one.other)
             elif answer == "n":
                 g.not_same(one.person, one.other)
-    if found:
+    if kept:
         say(f"{api.count_of(kept, 'answer')} kept; `fusiform undo` takes the last one back")
+
+
+def _clearest(one: Person) -> str:
+    """Where to look."""
+    face = max(one.faces, key=lambda face: face.quality)
+    return f"  {api.title(one)}: face {face.id}, {corners(face.box)}, {face.photo}"
 
 
 def _answer() -> str:
@@ -95,7 +116,7 @@ def in_words(one: Question) -> str:
 
 @app.command()
 def why(
-    face: Annotated[int, typer.Argument(metavar="FACE", help="Its number: see `show`.")],
+    face: Annotated[int, typer.Argument(metavar="FACE", max=MOST, help="Its number: see `show`.")],
     who: Annotated[str, typer.Argument(metavar="PERSON", help="Name or number.")],
     gallery: GalleryOption = None,
     as_json: JsonOption = False,

@@ -12,6 +12,7 @@ from fusiform import api
 from fusiform import gallery as rooms
 from fusiform.app import schema
 from fusiform.app.terminal import (
+    MOST,
     GalleryOption,
     JsonOption,
     Who,
@@ -77,7 +78,9 @@ def not_same(
 
 @app.command("not-a-face")
 def not_a_face(
-    faces: Annotated[list[int], typer.Argument(metavar="FACE...", help="Numbers: see `show`.")],
+    faces: Annotated[
+        list[int], typer.Argument(metavar="FACE...", max=MOST, help="Numbers: see `show`.")
+    ],
     gallery: GalleryOption = None,
     as_json: JsonOption = False,
 ) -> None:

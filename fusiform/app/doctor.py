@@ -14,13 +14,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from fusiform.api import count_of
-from fusiform.core.errors import FusiformError, GalleryError, ModelError
+from fusiform.core.errors import FusiformError, GalleryError, ModelError, PolicyForbids
 from fusiform.gallery import Store, backups, is_url, stale
 from fusiform.hub.card import shipped_cards
 from fusiform.hub.files import home
 from fusiform.hub.session import available_providers
 from fusiform.hub.store import by_hand, check
 from fusiform.pipeline import choose_detector, load_detector, load_embedder
+from fusiform.policy import read_policy
 
 LIBRARIES = ("numpy", "pillow", "onnxruntime", "dlib-bin")
 LITTLE_ROOM = 200_000_000
@@ -37,7 +38,7 @@ class Finding:
 
 def examine(gallery: str | Path) -> list[Finding]:
     """All findings, in the order a reader wants them."""
-    return [*_software(), *_store(), *_models(), *_gallery(gallery)]
+    return [*_software(), *_store(), *_models(), *_policy(), *_gallery(gallery)]
 
 
 def _software() -> Iterator[Finding]:
@@ -84,6 +85,16 @@ def _models() -> Iterator[Finding]:
         else:
             yield Finding(card.name, "bad", f"{state}. {by_hand(card)}")
     yield Finding("auto detector", "good", choose_detector("auto"))
+
+
+def _policy() -> Iterator[Finding]:
+    try:
+        told = read_policy()
+    except PolicyForbids as error:
+        yield Finding("policy", "bad", str(error))
+        return
+    if told.files:
+        yield Finding("policy", "good", ", ".join(map(str, told.files)))
 
 
 def _gallery(path: str | Path) -> Iterator[Finding]:

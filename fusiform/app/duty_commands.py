@@ -11,6 +11,7 @@ from fusiform import api
 from fusiform.app import schema
 from fusiform.app.gallery_commands import erased_in_words
 from fusiform.app.terminal import (
+    MOST,
     Command,
     GalleryOption,
     Group,
@@ -237,7 +238,7 @@ def list_zones(gallery: GalleryOption = None, as_json: JsonOption = False) -> No
 
 @zone.command("remove", cls=Command)
 def remove_zone(
-    number: Annotated[int, typer.Argument(metavar="ZONE", help="Its number: see `zone list`.")],
+    number: Annotated[int, typer.Argument(metavar="ZONE", max=MOST, help="Its number.")],
     gallery: GalleryOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -46,6 +46,8 @@ def write_names(
     else:
         faces, files = api.count_of(done.regions, "face"), api.count_of(done.changed, "sidecar")
         show(f"{faces} named beside {api.count_of(done.photos, 'photo')}; {files} changed")
+    if done.failed and not done.photos:
+        raise typer.Exit(1)
 
 
 @app.command("read-names")

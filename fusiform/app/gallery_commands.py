@@ -11,6 +11,7 @@ from fusiform import api
 from fusiform import gallery as rooms
 from fusiform.app import schema
 from fusiform.app.terminal import (
+    MOST,
     DetectorOption,
     EmbedderOption,
     GalleryOption,
@@ -71,7 +72,8 @@ def index(
         ),
     ] = 0.0,
     workers: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Threads, by default one a core.")
+        int | None,
+        typer.Option(min=1, max=1024, metavar="N", help="Threads, by default one a core."),
     ] = None,
     crops: Annotated[
         bool | None,
@@ -185,7 +187,8 @@ def people(
         columns = ["person#", "name", "faces#", "photos#", "clearest photo"]
         show_table(columns, [_summary_of(p) for p in everybody])
     else:
-        say("nobody yet; `fusiform index FOLDER` takes photos in")
+        least = f" with {smallest:,} faces or more" if smallest > 1 else ""
+        say(f"nobody{least or ' yet; `fusiform index FOLDER` takes photos in'}")
 
 
 def _summary_of(one: Person) -> tuple[object, ...]:
@@ -254,7 +257,9 @@ def merge(
 @app.command()
 def split(
     who: Who,
-    faces: Annotated[list[int], typer.Argument(metavar="FACE...", help="Numbers: see `show`.")],
+    faces: Annotated[
+        list[int], typer.Argument(metavar="FACE...", max=MOST, help="Numbers: see `show`.")
+    ],
     gallery: GalleryOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -143,25 +143,28 @@ def reembed(
             done, changes = g.reembed(model, limit=limit, progress=told)
         if switch:
             g.switch(model, leave_out=leave_out)
+        in_use = g.goes_by(model)
     if as_json:
-        show_json(schema.changes(done, changes, switch))
+        show_json(schema.changes(done, changes, in_use))
     else:
-        _show_changes(done, changes, switch)
+        _show_changes(done, changes, in_use)
 
 
-def _show_changes(done: Embedded, changes: Changes, switched: bool) -> None:
+def _show_changes(done: Embedded, changes: Changes, in_use: bool) -> None:
     share = 100 * changes.stay / max(1, changes.faces)
     show(f"{count_of(done.faces, 'face')} embedded; {share:.1f} % of {changes.faces:,} stay")
     if done.lost:
         lost = count_of(len(done.lost), "face")
-        say(f"{lost} have neither crop nor photo, such as {done.lost[0]}")
+        say(f"{lost} left out, with neither crop nor photo, such as face {done.lost[0]}")
     if changes.moves:
         rows = [
             (move.faces, _called(move.before, move.names[0]), _called(move.now, move.names[1]))
             for move in changes.moves[:SHOWN]
         ]
-        show_table(["faces#", "are", "would be" if not switched else "are now"], rows)
-    if not switched:
+        show_table(["faces#", "are", "are now" if in_use else "would be"], rows)
+    if in_use:
+        say("the gallery goes by this model")
+    else:
         say("nothing has changed yet; --switch makes the gallery go by this model")
 
 

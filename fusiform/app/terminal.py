@@ -55,6 +55,9 @@ Pictures = Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Files o
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Who = Annotated[str, typer.Argument(metavar="PERSON", help="A person's number or name.")]
 
+MOST = 2**63 - 1
+"""The largest number that a gallery can hold."""
+
 NO = 3
 """Exit code of an answered question whose answer is no, with --exit-code."""
 
@@ -151,7 +154,10 @@ def percent(probability: float) -> str:
 def open_gallery(
     path: str | None, *, detector: str = "auto", embedder: str = "auto", create: bool = False
 ) -> api.Gallery:
-    """The gallery at `path`, else the default one."""
+    """The gallery at `path`, else the default one. Raises ChoiceError for an empty path: perhaps a
+    variable of a script that is not set."""
+    if path == "":
+        raise ChoiceError("--gallery", "a file or a URL", path)
     return api.Gallery(path, detector=detector, embedder=embedder, create=create, secret=key)
 
 

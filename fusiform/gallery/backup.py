@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from fusiform.core.errors import GalleryError
-from fusiform.gallery.copies import copy_now, note_copy
+from fusiform.gallery.copies import copy_now, note_copy, place_for
 from fusiform.gallery.store import Store
 from fusiform.gallery.whole_file import whole_file
 
@@ -23,7 +23,7 @@ def backup(store: Store, path: str | Path, *, force: bool = False) -> int:
         raise GalleryError(
             f"{store.name} is on a server: use `fusiform export`, or pg_dump for all of it."
         )
-    target = Path(path).expanduser().absolute()
+    target = place_for(store, path)
     with whole_file(target, force, store.path) as part:
         store.read("VACUUM INTO ?", (os.fspath(part),))  # one view, https://sqlite.org/lang_vacuum
         with Store(part, create=False) as copy:

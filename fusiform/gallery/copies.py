@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
+from fusiform.core.errors import GalleryError
 from fusiform.gallery.database import Connection, now
 from fusiform.gallery.paths import shown_path, stored_path
 from fusiform.gallery.portable import BACKUPS, EXPORTS
@@ -19,6 +22,16 @@ class Copy:
     path: str
     at: str
     id: str = ""
+
+
+def place_for(store: Store, path: str | Path) -> Path:
+    """Where a copy is to be written, absolute. Raises GalleryError for a photo or a folder."""
+    target = Path(path).expanduser().absolute()
+    if target.is_dir():
+        raise GalleryError(f"{target} is a folder; give the file in it a name.")
+    if store.listed(os.fspath(target)) or store.listed(os.path.realpath(target)):
+        raise GalleryError(f"{target} is a photo of this gallery and stays; choose another file.")
+    return target
 
 
 def note_copy(store: Store, db: Connection, copy: Copy) -> None:

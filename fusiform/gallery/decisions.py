@@ -272,6 +272,9 @@ def _restore(db: Connection, entry: Entry) -> None:
     if isinstance(entry.act, Drawn):
         drawn = [(face,) for face in entry.act.faces]
         db.executemany("DELETE FROM faces WHERE id = ?", drawn)
+        db.execute(  # grouping may have made somebody of it
+            "DELETE FROM people WHERE name IS NULL AND id NOT IN (SELECT person_id FROM members)"
+        )
     made = [(number,) for number, row in entry.before.people.items() if row is None]
     # one that has gained faces since is a person of its own
     alone = "DELETE FROM people WHERE id = ? AND id NOT IN (SELECT person_id FROM members)"

@@ -18,6 +18,7 @@ from fusiform.gallery.records import Erasure
 from fusiform.gallery.store import Store
 from fusiform.gallery.traces import pieces_of
 
+_RICH = 13  # different bytes of 16; even parts of pictures repeat a few
 _SHORTEST_NAME = 6  # bytes; a shorter text may stand in a file's numbers by chance
 
 
@@ -94,7 +95,9 @@ def erase(
             removed["regions"] = regions
         compacted = compact(store)
     texts = [text for text in _spellings(gone) if not _still_used(store, text)]
-    traces = store.db.traces(pieces_of([*vectors, *crops]), texts) or index.traces(store, plain)
+    traces = store.db.traces(pieces_of(vectors) | pieces_of(crops, _RICH), texts) or index.traces(
+        store, plain
+    )
     left = recall.holding(store, who)
     return Erasure(tuple(what.people), removed, compacted and not traces, left)
 

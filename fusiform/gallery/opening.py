@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+from fusiform.core.errors import GalleryError
 from fusiform.gallery.database import Database
 from fusiform.gallery.sqlite_file import SqliteFile
 
@@ -14,6 +16,8 @@ def open_database(place: str | Path, create: bool, patience: float) -> Database:
         from fusiform.gallery.postgres import PostgresSchema
 
         return PostgresSchema(str(place), create=create, patience=patience)
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(place)):
+        raise GalleryError(f"{place} is on no kind of server known here; postgresql:// is one.")
     return SqliteFile(place, create=create, patience=patience)
 
 

@@ -177,6 +177,12 @@ def _faces_of_people(
     return {number: tuple(found) for number, found in faces.items()}
 
 
+def faces_of(store: Store, photo: int) -> list[int]:
+    """The numbers of all faces of photo number `photo`."""
+    sql = "SELECT id FROM faces WHERE photo_id = ? AND no_face = 0 ORDER BY id"
+    return [row[0] for row in store.read(sql, (photo,))]
+
+
 def owner_of(store: Store, face: int) -> Person | None:
     """Whose a face is, None if nobody's."""
     rows = store.read("SELECT person_id FROM members WHERE face_id = ?", (face,))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fusiform.core.errors import GalleryError
-from fusiform.gallery.copies import copy_now, note_copy
+from fusiform.gallery.copies import copy_now, note_copy, place_for
 from fusiform.gallery.database import Connection, now
 from fusiform.gallery.portable import (
     CROPS,
@@ -61,7 +61,7 @@ def export(
         raise GalleryError(
             f"{store.name} is sealed and an archive would not be; export with --no-templates."
         )
-    target = Path(path).expanduser().absolute()
+    target = place_for(store, path)
     alone = store.lock_for_indexing(alone=True)
     with alone, whole_file(target, force, store.db.file) as part:
         name = secrets.token_hex(16)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fusiform.core.errors import ChoiceError, GalleryError
+from fusiform.gallery.copies import place_for
 from fusiform.gallery.paths import shown_path
 from fusiform.gallery.store import FACE_COLUMNS, HAS_FILE, Store, face_row
 from fusiform.gallery.whole_file import whole_file
@@ -71,7 +72,7 @@ def write_table(
     Raises ChoiceError; GalleryError without pyarrow, which Parquet needs, or if the file is there;
     GalleryUnwritable.
     """
-    target = Path(path).expanduser().absolute()
+    target = place_for(store, path)
     if what not in COLUMNS:
         raise ChoiceError("what", COLUMNS, what)
     if target.suffix.lower() not in ENDINGS:

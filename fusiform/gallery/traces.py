@@ -13,10 +13,11 @@ _BITS = 20
 PIECE = 16  # bytes of a vector that count as a trace of it
 
 
-def pieces_of(values: Iterable[bytes]) -> set[bytes]:
-    """Every 16 bytes by which `values` would be known; all-zero ones are everywhere."""
+def pieces_of(values: Iterable[bytes], distinct: int = 2) -> set[bytes]:
+    """Every 16 bytes by which `values` would be known: those of at least `distinct` different
+    bytes, as others are everywhere."""
     cut = {v[i : i + PIECE] for v in values for i in range(0, len(v) - PIECE + 1, PIECE)}
-    return {piece for piece in cut if any(piece)}
+    return {piece for piece in cut if len(set(piece)) >= distinct}
 
 
 def found_in(file: Path, pieces: set[bytes], texts: Sequence[str]) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from fusiform import Gallery
 from fusiform.app.cli import app
 from fusiform.core.errors import ChoiceError, GalleryError
 
@@ -94,3 +95,44 @@ def test_an_answer_that_cannot_be_written_is_one_sentence(program, copied, words
     told = done.stderr.decode()
     assert told.startswith("fusiform: the answer cannot be written (No space left on device)")
     assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("verb", ["export", "backup", "table"])
+def test_no_copy_replaces_a_photo(invoke, copied, folder, verb, monkeypatch):
+    invoke("index", folder)
+    photo = folder / "grace_hopper.jpg"
+    before = photo.read_bytes()
+    with pytest.raises(GalleryError, match="is a photo of this gallery and stays"):
+        invoke(verb, photo, "--force")
+    with pytest.raises(GalleryError, match="is a folder"):
+        invoke(verb, folder, "--force")
+    assert photo.read_bytes() == before
+
+
+@pytest.mark.parametrize("place", ["mysql://host/x", "postgresq://host/x", "s3://bucket/x.db"])
+def test_other_servers_are_no_folders(invoke, album, tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(GalleryError, match="no kind of server known here"):
+        invoke("index", album, "--gallery", place)
+    assert [path.name for path in tmp_path.iterdir()] == ["copy.db"]
+
+
+def test_an_empty_gallery_is_not_the_default_one(invoke, copied):
+    with pytest.raises(ChoiceError, match="--gallery must be a file or a URL"):
+        invoke("undo", "--gallery", "")
+
+
+def test_a_box_of_a_known_face(invoke, copied, folder):
+    invoke("index", folder)
+    with Gallery(copied) as gallery:
+        face = gallery.people()[0].faces[0]
+    with pytest.raises(ChoiceError, match=f"face {face.id} is there"):
+        invoke("box", face.photo, *face.box)
+
+
+def test_the_doctor_reads_the_policy(invoke, copied, tmp_path, monkeypatch):
+    monkeypatch.setenv("FUSIFORM_POLICY", str(tmp_path / "policy.toml"))
+    (tmp_path / "policy.toml").write_text("[[[")
+    code, out, _ = invoke("doctor")
+    assert code == 1
+    assert "policy.toml" in out

@@ -69,3 +69,11 @@ def test_nobody_of_that_name(album, missed):
     with pytest.raises(UnknownPerson):
         draw(album, 3, missed, (), "Grace")
     assert album.counts()["faces"] == 12
+
+
+def test_nobody_is_left_of_a_face_like_nobody(album, crowd, faces):
+    draw(album, 3, faces(crowd(1, 1, seed=77)[0]), ())
+    absorb(album, 0.5)
+    assert len(people(album)) == 4
+    undo(album)
+    assert album.read("SELECT count(*) FROM people") == [(3,)]
