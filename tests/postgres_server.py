@@ -76,7 +76,7 @@ def running(bin: Path) -> Iterator[Server]:
         if user:
             folder.chmod(0o755)
             if not _open_to_all(bin):
-                bin = shutil.copytree(bin.parent, folder / "programs") / "bin"
+                bin = _copied(bin, folder)
         (folder / "own").mkdir()
         word = folder / "own" / "word"
         word.write_text(PASSWORD)
@@ -96,6 +96,15 @@ def running(bin: Path) -> Iterator[Server]:
             server.control("stop", "-m", "immediate")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _copied(bin: Path, folder: Path) -> Path:
+    """The programs where everybody may read them; their libraries lie beside the package."""
+    package = bin.parents[1]
+    for part in (bin.parent, package.with_name(f"{package.name}.libs")):
+        if part.exists():
+            shutil.copytree(part, folder / part.relative_to(package.parent))
+    return folder / bin.relative_to(package.parent)
 
 
 def _open_to_all(path: Path) -> bool:

@@ -143,7 +143,7 @@ def test_questions_are_answered_in_the_terminal(copied):
 
     assert "same person?" in answer("q\n")
     assert answer("what\ns\nq\n").count("mean similarity") == 2
-    assert "0 answers kept" in answer("")
+    assert "kept" not in answer("")
     answer("y\n" + "n\n" * 30)
     with Store(copied) as store:
         kinds = {act.kind for act in acts(store)}

@@ -61,7 +61,7 @@ def test_nothing_is_left_in_any_file(shell, copied, album):
 
     told = json.loads(shell("forget", NAME, "--yes", "--json"))
     assert told["proven"]
-    assert told["removed"] == {"faces": 4, "embeddings": 4, "names": 1}
+    assert told["removed"] == {"faces": 4, "embeddings": 4, "names": 1, "crops": 4}
     assert traces(copied.parent, pieces) == []
 
 
