@@ -26,6 +26,7 @@ from fusiform.gallery import (
     Changes,
     Entry,
     FaceRow,
+    Imported,
     Match,
     Person,
     Question,
@@ -69,6 +70,17 @@ SAME_FACE = 0.6  # overlap (IoU) from which a drawn box is that of a known face
 def default_gallery() -> str | Path:
     """FUSIFORM_GALLERY, a path or URL, else gallery.db in FUSIFORM_HOME."""
     return os.environ.get("FUSIFORM_GALLERY") or home() / "gallery.db"
+
+
+def import_archive(
+    archive: str | Path, path: str | Path | None = None, moves: Mapping[str, str] | None = None
+) -> Imported:
+    """Makes a new gallery at `path` of an archive; `moves`: old folder -> new one.
+
+    Raises GalleryDamaged, GalleryError where there is a gallery already, PolicyForbids.
+    """
+    ask("index")
+    return rooms.import_archive(archive, default_gallery() if path is None else path, moves)
 
 
 class Gallery(Bookkeeping):
@@ -282,9 +294,8 @@ class Gallery(Bookkeeping):
         *,
         moves: Mapping[str, str] | None = None,
     ) -> Self:
-        """A new gallery of an archive; `moves`: old folder -> new one. Raises GalleryDamaged."""
-        ask("index")
-        rooms.import_archive(archive, path or default_gallery(), moves)
+        """A new gallery of an archive: see `import_archive`."""
+        import_archive(archive, path, moves)
         return cls(path)
 
     def box(

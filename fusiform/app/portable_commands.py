@@ -12,7 +12,6 @@ from fusiform import api
 from fusiform import gallery as rooms
 from fusiform.app.terminal import GalleryOption, JsonOption, open_gallery, say, show, show_json
 from fusiform.core.errors import ChoiceError
-from fusiform.policy import ask
 
 app = typer.Typer()
 
@@ -75,8 +74,7 @@ def import_(
         fusiform import family.fusiform --gallery postgresql://ada@server/photos
     """
     moves = dict(map(_move, move or ()))
-    ask("index")
-    done = rooms.import_archive(archive, gallery or api.default_gallery(), moves)
+    done = api.import_archive(archive, gallery, moves)
     with open_gallery(gallery) as g:
         missing, place = rooms.stale(g.store).gone, g.store.name
     if as_json:

@@ -49,6 +49,13 @@ class Connection(Protocol):
     def executemany(self, sql: str, rows: Iterable[Sequence[object]], /) -> Cursor: ...
 
 
+class Searchable(Protocol):
+    """A database with an index of vectors."""
+
+    def nearest(self, model: int, probe: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
+        """(face, similarity) of the faces most similar to `probe` (d,), best first."""
+
+
 class Database(Protocol):
     """`SqliteFile` and `PostgresSchema`. Faults are GalleryBusy, GalleryUnwritable, GalleryDamaged
     or GalleryError."""
@@ -66,8 +73,8 @@ class Database(Protocol):
         """What it runs on, with versions."""
 
     @property
-    def indexed(self) -> bool:
-        """Whether it has an index of vectors of its own."""
+    def searchable(self) -> Searchable | None:
+        """What searches its vectors by an index of its own, None if it has none."""
 
     def close(self) -> None: ...
 
@@ -85,9 +92,6 @@ class Database(Protocol):
 
     def make_room(self, db: Connection, sealed: bool) -> None:
         """Makes the empty column of vectors fit for plain or sealed ones, inside a transaction."""
-
-    def nearest(self, model: int, probe: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
-        """(face, similarity) of the faces most similar to `probe` by its own index, best first."""
 
     def tidy(self, model: int) -> None:
         """Keeps its own index fit, after much was added."""

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from fusiform.core.errors import ChoiceError
 from fusiform.gallery.cells import Filed, blocks, count_for, learn
 from fusiform.gallery.codes import Bytes, Coder, Words
+from fusiform.gallery.database import Searchable
 from fusiform.gallery.index_file import Contents, overwrite, read, write
 from fusiform.gallery.spread import Spread
 from fusiform.gallery.store import Store
@@ -275,13 +276,14 @@ def discard(store: Store) -> None:
 class OnServer:
     """The index of a database that has one of its own."""
 
-    store: Store
+    db: Searchable
+    model: int
 
     def search(self, probe: Floats, k: int, *, thorough: bool = True) -> tuple[Ints, Floats]:
         """As `Index.search`."""
         if k < 1:
             raise ChoiceError("k", "at least 1", k)
-        near = self.store.db.nearest(self.store.model_id(), probe, k)
+        near = self.db.nearest(self.model, probe, k)
         ids = np.array([face for face, _ in near], np.int64)
         return ids, np.array([similarity for _, similarity in near], np.float32)
 
@@ -291,8 +293,8 @@ def open_index(store: Store) -> Index | OnServer:
 
     What is sealed goes to no file: its index is made every time, and all faces are looked at.
     """
-    if store.db.indexed:
-        return OnServer(store)
+    if (searchable := store.db.searchable) is not None:
+        return OnServer(searchable, store.model_id())
     if store.db.file is None or store.values.seal:
         return Index(file_by_cell(*store.vectors()[:2], scanned=2**62))
     model = (store.models() or ("", "", ""))[2]

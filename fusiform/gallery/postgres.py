@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusiform.core.errors import GalleryBusy, GalleryDamaged, GalleryError, GalleryUnwritable
-from fusiform.gallery.database import Connection
+from fusiform.gallery.database import Connection, Searchable
 from fusiform.gallery.faults_postgres import named_faults, reached
 from fusiform.gallery.halfvec import half_type, teach_halves
 from fusiform.gallery.postgres_session import Session, theirs
@@ -203,6 +203,11 @@ class PostgresSchema:
             # should it change meanwhile, the server refuses vectors of the other type
             self._indexed = self.read(sql, (self.schema,))[0][0] != "bytea"
         return self._indexed
+
+    @property
+    def searchable(self) -> Searchable | None:
+        """The server searches what it can read."""
+        return self if self.indexed else None
 
     def nearest(self, model: int, probe: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
         """(face, cosine) of the faces most similar to `probe`: of all, or from INDEXED faces on of

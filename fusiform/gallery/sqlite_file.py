@@ -10,9 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from filelock import FileLock, Timeout
-from numpy.typing import NDArray
 
 from fusiform.core.errors import GalleryDamaged, GalleryError, GalleryUnwritable
 from fusiform.gallery.database import Connection
@@ -128,13 +126,9 @@ class SqliteFile:
         return f"SQLite {sqlite3.sqlite_version}"
 
     @property
-    def indexed(self) -> bool:
+    def searchable(self) -> None:
         """SQLite has no index of vectors; see `index`."""
-        return False
-
-    def nearest(self, model: int, probe: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
-        """Never asked for."""
-        raise NotImplementedError
+        return None
 
     def tidy(self, model: int) -> None:
         """Nothing to do."""
