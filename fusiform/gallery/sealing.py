@@ -57,7 +57,9 @@ def change(store: Store, old: Secret, new: Secret) -> None:
     record = store.noted(LOCK)
     if not record:
         raise GalleryError(f"{store.name} is not sealed.")
-    store.note(LOCK, json.dumps(relock(json.loads(record), old, new, store.name)))
+    again = json.dumps(relock(json.loads(record), old, new, store.name))
+    store.note(LOCK, again)
+    store.go_by(store.values, again)
     store.db.compact()  # the old lock leaves the file
 
 
@@ -72,7 +74,7 @@ def _rewrite(store: Store, own: Seal | None, record: str) -> Sealing:
             db.execute("DELETE FROM meta WHERE key = ?", (LOCK,))
             if record:
                 db.execute("INSERT INTO meta VALUES (?, ?)", (LOCK, record))
-        store.values = after
+        store.go_by(after, record)
         index.discard(store)
         compacted = store.db.compact()
     return Sealing(vectors, crops, compacted and not store.db.traces(pieces_of(sample), []))

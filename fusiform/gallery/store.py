@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -70,18 +70,17 @@ class Store:
         """
         self.db = open_database(place, create, patience)
         try:
+            self._record = self.noted(LOCK) or ""
             self.values = Values(self.db, self._unlocked(secret))
         except BaseException:
             self.db.close()
             raise
 
     def _unlocked(self, secret: Callable[[], Secret] | None) -> Seal | None:
-        record = self.noted(LOCK)
-        if not record:
+        if not self._record:
             return None
-        return unlock(
-            json.loads(record), secret() if secret else secret_from(os.environ), self.name
-        )
+        told = secret() if secret else secret_from(os.environ)
+        return unlock(json.loads(self._record), told, self.name)
 
     @property
     def name(self) -> str:
@@ -122,13 +121,23 @@ class Store:
             rows += self.read(f"{sql} ({','.join('?' * len(part))})", part)
         return rows
 
-    def write(self, shared: bool = False) -> AbstractContextManager[Connection]:
+    @contextmanager
+    def write(self, shared: bool = False) -> Iterator[Connection]:
         """A transaction: all that is done inside is kept, or on any exception none of it.
 
         `shared`: other shared ones may run at the same time, where the database can.
-        Raises GalleryBusy, GalleryUnwritable, GalleryDamaged.
+        Raises GalleryBusy, GalleryUnwritable, GalleryDamaged, and GalleryError if somebody else
+        sealed or unsealed it since it was opened: nothing goes in unsealed then.
         """
-        return self.db.write(shared)
+        with self.db.write(shared) as db:
+            row = db.execute("SELECT value FROM meta WHERE key = ?", (LOCK,)).fetchone()
+            if (row[0] if row else "") != self._record:
+                raise GalleryError(f"{self.name} has another lock since it was opened; try again.")
+            yield db
+
+    def go_by(self, values: Values, record: str) -> None:
+        """From now on values are packed by `values`, as the lock `record` ("": none) stands."""
+        self.values, self._record = values, record
 
     def check(self) -> None:
         """Reads everything. Raises GalleryDamaged if the database finds any fault in it."""

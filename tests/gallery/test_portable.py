@@ -34,9 +34,11 @@ from fusiform.gallery import (
     people,
     person,
     regroup,
+    seal,
     split,
     undo,
 )
+from fusiform.gallery.cipher import passphrase
 from fusiform.gallery.portable import TABLES, moved
 from fusiform.gallery.schema import MIGRATIONS
 
@@ -217,7 +219,7 @@ def test_only_its_user_may_read_it_and_nothing_is_replaced(rich, tmp_path):
 
 
 def test_what_is_sealed_stays_sealed(rich, tmp_path):
-    rich.note("lock", "{}")  # what a sealed gallery has
+    seal(rich, passphrase("correct horse"))
     with pytest.raises(GalleryError, match="an archive would not be"):
         export(rich, tmp_path / "family.fusiform")
     assert "embeddings" not in export(rich, tmp_path / "a.fusiform", templates=False).rows

@@ -149,3 +149,22 @@ def test_a_failure_in_the_middle_changes_nothing(album, place, monkeypatch):
     with Store(place) as again:
         np.testing.assert_array_equal(templates(again), before)
         assert Path(place).exists() if again.db.file else True
+
+
+def test_who_opened_it_before_stores_nothing_in_the_clear(album, place, crowd, photo, faces):
+    vector = crowd(61, 4, d=128)[0][60:]
+    with Store(place) as other:
+        seal(album, WORD)
+        with pytest.raises(GalleryError, match="another lock since it was opened"):
+            other.add_photo(photo(99), faces(vector))
+        with pytest.raises(GalleryError, match="another lock"):
+            name(other, 1, "Ada")
+    assert vector.astype("<f2").tobytes() not in on_disk(album)
+    assert album.counts()["photos"] == 20
+    album.add_photo(photo(99), faces(vector))
+    with Store(place, secret=lambda: WORD) as other:
+        change(album, WORD, OTHER)
+        album.note("some", "thing")
+        unseal(album)
+        with pytest.raises(GalleryError, match="another lock"):
+            other.add_photo(photo(100), faces(vector))
