@@ -17,6 +17,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fusiform.core.align import align, magnification
 from fusiform.core.crop import Crop
 from fusiform.core.errors import (
     ChoiceError,
@@ -27,7 +28,6 @@ from fusiform.core.errors import (
 )
 from fusiform.core.faces import Dropped, Faces, Floats
 from fusiform.core.pictures import Picture, Source, open_picture, read_bytes
-from fusiform.detection.align import align, magnification
 from fusiform.detection.boxes import Pixels
 from fusiform.detection.five import FivePoints
 from fusiform.detection.kept import kept_crops

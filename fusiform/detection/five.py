@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from fusiform.core.align import inverse, similarity, template
 from fusiform.core.faces import Floats
-from fusiform.detection.align import inverse, similarity, template
 from fusiform.detection.boxes import Pixels, cut_out
 
 # dlib's own targets for its points, as fractions of a chip without padding

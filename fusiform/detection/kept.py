@@ -7,9 +7,9 @@ import io
 import numpy as np
 from PIL import Image
 
+from fusiform.core.align import TEMPLATES, Pixels, Template, inverse, similarity, warp
 from fusiform.core.crop import Crop
 from fusiform.core.faces import Floats
-from fusiform.detection.align import TEMPLATES, Pixels, Template, inverse, similarity, warp
 
 # Room around the face for other alignments and for points found anew. On 92 real faces dlib's
 # embedding of such a crop has a median cosine of .9991 (lowest .9963) with that of the photo, at

@@ -4,8 +4,8 @@ import dlib
 import numpy as np
 import pytest
 
+from fusiform.core.align import similarity, template
 from fusiform.core.pictures import read
-from fusiform.detection.align import similarity, template
 from fusiform.detection.five import FIVE, PADDING, FivePoints, carried
 from fusiform.detection.hog import again
 from fusiform.detection.load import load

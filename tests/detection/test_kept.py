@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fusiform.core.align import align, template
 from fusiform.core.crop import Crop
-from fusiform.detection.align import align, template
 from fusiform.detection.kept import KEPT, SIDE, kept_crops
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fusiform.core.align import align
 from fusiform.core.pictures import read
-from fusiform.detection.align import align
 from fusiform.pipeline import load_detector, load_embedder
 from fusiform.recognise.embedder import Embedder
 

@@ -96,7 +96,7 @@ def look(job: tuple[int, int, int]) -> tuple[list[Seen], list[Seen]]:
 
 def descriptor(image: NDArray[np.uint8], points: NDArray[np.float32], models: Models) -> Floats:
     """What the recogniser says, not scaled to length 1, (d,): of the face at `points` (1, 5, 2)."""
-    from fusiform.detection.align import align
+    from fusiform.core.align import align
     from fusiform.pipeline import five_points
 
     card = models.embedder.card

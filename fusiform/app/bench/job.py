@@ -29,9 +29,9 @@ from fusiform.app.bench.run import (
     least,
     ready_detectors,
 )
+from fusiform.core.align import align
 from fusiform.core.errors import ChoiceError
 from fusiform.core.pictures import open_picture, picture_paths
-from fusiform.detection.align import align
 from fusiform.gallery import group
 from fusiform.hub.session import open_session
 from fusiform.hub.store import locate

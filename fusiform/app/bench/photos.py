@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 
+from fusiform.core.align import inverse, similarity, template, warp
 from fusiform.core.pictures import open_picture
 from fusiform.core.seeds import rng
-from fusiform.detection.align import inverse, similarity, template, warp
 from fusiform.pipeline import load_detector
 
 GENERATED = (

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fusiform.core.align import TEMPLATES, align, inverse, magnification, similarity, warp
 from fusiform.core.errors import ChoiceError
 from fusiform.core.pictures import read
-from fusiform.detection.align import TEMPLATES, align, inverse, magnification, similarity, warp
 from fusiform.detection.five import FIVE, PADDING
 from fusiform.hub.store import locate
 
