@@ -24,6 +24,7 @@ from fusiform.app import (
     find_commands,
     gallery_commands,
     model_commands,
+    paper_commands,
     picture_commands,
     portable_commands,
     seal_commands,
@@ -59,6 +60,7 @@ for part in (
     model_commands,
     seal_commands,
     bench_commands,
+    paper_commands,
     world_commands,
 ):
     app.registered_commands += part.app.registered_commands

@@ -1,0 +1,1 @@
+"""Papers of family rec.synth."""
