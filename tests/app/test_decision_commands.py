@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import subprocess
 
 import pytest
 from typer.testing import CliRunner
@@ -150,6 +153,38 @@ def test_questions_are_answered_in_the_terminal(copied):
         assert kinds == {"merge", "not-same"}
         assert len(people(store)) < before
     assert "nothing to ask" in answer("")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent otherwise on this system")
+def test_ctrl_c_at_a_question_keeps_the_answers_before(program, copied):
+    with Store(copied) as store:
+        regroup(store, 0.9999999)
+    words = [*program, "ask", "--gallery", str(copied)]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(words, preexec_fn=hear_ctrl_c, **pipes) as child:
+        told = until(child.stderr, b"(y: yes")
+        child.stdin.write(b"y\n")
+        child.stdin.flush()
+        told += until(child.stderr, b"(y: yes")
+        child.send_signal(signal.SIGINT)
+        told += child.communicate(timeout=60)[1]
+    assert child.returncode == 130
+    assert b"\n1 answer kept; `fusiform undo` takes the last one back\nstopped; what was" in told
+    with Store(copied) as store:
+        assert [act.kind for act in acts(store)] == ["merge"]
+
+
+def hear_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def until(stream, words: bytes) -> bytes:
+    told = b""
+    while words not in told:
+        piece = os.read(stream.fileno(), 4096)
+        assert piece, told
+        told += piece
+    return told
 
 
 def test_why_in_words(invoke):
