@@ -63,7 +63,7 @@ class Bookkeeping:
     def person(self, who: str | int) -> Person:
         """One person by number or name. Raises UnknownPerson and, by name, PolicyForbids."""
         allowed = None if str(who).strip().isdecimal() else self._allowed("search_by_name")
-        found = rooms.person(self.store, who)
+        found = rooms.person(self.store, who, allowed)
         ask_consent(found.id, allowed)
         return found
 
@@ -73,7 +73,7 @@ class Bookkeeping:
         Raises UnknownPerson, ChoiceError, PolicyForbids.
         """
         allowed = self._allowed("names")
-        ask_consent(rooms.person(self.store, who).id, allowed)
+        ask_consent(rooms.person(self.store, who, allowed).id, allowed)
         return rooms.name(self.store, who, name)
 
     def merge(self, who: str | int, other: str | int) -> Person:

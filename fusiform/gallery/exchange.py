@@ -61,7 +61,7 @@ def write_names(
     photo that fails does not stop the others. `allowed`: nobody else is written. Raises
     UnknownPerson, PolicyForbids.
     """
-    wanted = {number_of(store, ref) for ref in people}
+    wanted = {number_of(store, ref, allowed) for ref in people}
     for number in wanted:
         ask_consent(number, allowed)
     rows = store.read(
