@@ -133,6 +133,17 @@ def test_find_by_query(invoke, album, tmp_path, monkeypatch):
         invoke("find", tmp_path / "holiday (1).jpg")
 
 
+@pytest.mark.parametrize(
+    "called", ["AND", "or", "NOT Ada", "(", '"', "\\", "nobody", "A*", "a/b.jpg"]
+)
+def test_whoever_is_named_like_an_operator_is_found_in_quotation_marks(invoke, called):
+    one, two = (row.split()[0] for row in invoke("people")[1].splitlines()[1:3])
+    invoke("name", one, called)
+    written = '"' + re.sub(r'([\\"*])', r"\\\1", called) + '"'
+    assert invoke("find", written)[1] == invoke("show", one)[1]
+    assert invoke("find", f"{written} AND #{two}")[1].startswith(f"{written} AND #{two}: 1 photo")
+
+
 def test_questions_are_answered_in_the_terminal(copied):
     with Store(copied) as store:
         regroup(store, 0.9999999)
