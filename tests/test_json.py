@@ -262,12 +262,6 @@ def test_duties(ask, copied, tmp_path, monkeypatch):
     assert ask("keep", "off") == {"keep": None, "policy": "1y", "due": 0}
 
 
-def test_box_and_born(ask, folder):
-    ask("index", folder)
-    assert_complete("box", ask("box", folder / "grace_hopper.jpg", 9, 9, 90, 90, "--person", 1))
-    assert_documented("born", ask("born", 1, "1906"))
-
-
 def test_clean(ask, album, folder, tmp_path):
     assert ask("clean") == {"gone": []}
     ask("index", folder)
@@ -301,6 +295,11 @@ def test_decisions(ask, album):
     assert_complete("group", ask("group", "--reset"))
     taken = ask("undo", 2)
     assert [act["kind"] for act in taken] == ["not-a-face", "merge"]
+    cat = album / "cat_chelsea.jpg"
+    assert_complete("box", ask("box", cat, 9, 9, 90, 90, "--person", one))
+    ask("box", cat, 200, 9, 290, 90)
+    assert_documented("born", ask("born", one, "1906"))
+    assert ask("undo", 2)[1]["photo"] == str(cat)
     told = ask("journal")
     ask("consent", two, "--given", "in writing")
     noted = ask("journal")[-1:]
@@ -311,6 +310,7 @@ def test_decisions(ask, album):
     kinds = [act["kind"] for act in ask("journal")]
     assert kinds == [
         *("not-same", "hide", "hide", "name", "split", "merge", "not-a-face", "undo", "undo"),
+        *("box", "box", "born", "undo", "undo"),
         *("forget", "erase"),
     ]
 

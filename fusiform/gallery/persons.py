@@ -6,7 +6,7 @@ import difflib
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from fusiform.gallery.consent import lapsed
 from fusiform.gallery.database import Connection, now
 from fusiform.gallery.grouping import MINIMUM_QUALITY, group
 from fusiform.gallery.journal import consents
+from fusiform.gallery.paths import shown_path
 from fusiform.gallery.records import FaceRow, Person
 from fusiform.gallery.store import FACE_COLUMNS, HAS_FILE, Store, face_row
 
@@ -182,6 +183,12 @@ def faces_of(store: Store, photo: int) -> list[int]:
     """The numbers of all faces of photo number `photo`."""
     sql = "SELECT id FROM faces WHERE photo_id = ? AND no_face = 0 ORDER BY id"
     return [row[0] for row in store.read(sql, (photo,))]
+
+
+def paths_of(store: Store, photos: Iterable[int]) -> dict[int, str]:
+    """photo -> the first path in order that it lies under, of those that have a file."""
+    rows = store.read_in("SELECT photo_id, path FROM files WHERE photo_id IN", photos)
+    return {photo: shown_path(path) for photo, path in sorted(rows, reverse=True)}
 
 
 def owner_of(store: Store, face: int) -> Person | None:

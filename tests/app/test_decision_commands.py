@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 
@@ -70,6 +71,20 @@ def test_two_names_are_not_made_one_unasked(invoke, verb):
     assert "[y/N]" in told
     invoke("undo")
     assert json.loads(invoke(verb, one, two, "--yes", "--json")[1])["name"] == "Grace Hopper"
+
+
+def test_the_journal_says_where_a_box_was_drawn(invoke, folder, tmp_path):
+    own = ("--gallery", tmp_path / "own.db")
+    invoke("index", folder, *own)
+    photo = folder / "grace_hopper.jpg"
+    invoke("box", photo, 9, 9, 90, 90, *own)
+    said = f"1 face drawn by hand in {photo}"
+    assert said in invoke("journal", *own)[1]
+    assert invoke("undo", *own)[1] == f"undone: {said}\n"
+    assert said in invoke("journal", *own)[1]
+    shutil.rmtree(folder)
+    invoke("clean", folder, "--yes", *own)
+    assert "1 face drawn by hand  undone" in invoke("journal", *own)[1]
 
 
 def test_nobody_is_told_by_number_twice(invoke):
