@@ -20,6 +20,7 @@ from fusiform.gallery.copies import Copy, note_copy
 from fusiform.gallery.database import Connection
 from fusiform.gallery.journal import replayed_pins
 from fusiform.gallery.opening import is_url
+from fusiform.gallery.paths import shown_path
 from fusiform.gallery.portable import (
     CROPS,
     FORMAT,
@@ -30,6 +31,7 @@ from fusiform.gallery.portable import (
     VECTORS,
     VERSION,
     belongs,
+    folder_of,
     go_on_after,
     kept,
     moved,
@@ -48,10 +50,12 @@ _PAGE = 1000  # rows written at once
 
 @dataclass(frozen=True)
 class Imported:
-    """What an archive brought: `rows` of which table, and whether it had vectors and crops."""
+    """What an archive brought: `rows` of which table, whether it had vectors and crops, and the old
+    folders of `moves` that nothing in it lay in."""
 
     rows: dict[str, int]
     templates: bool
+    unmoved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -197,7 +201,28 @@ def import_archive(
                 for end in ("", "-wal", "-shm", ".lock"):
                     Path(f"{made}{end}").unlink(missing_ok=True)
             raise
-        return Imported(_counted(archive), archive.manifest["templates"])
+        unmoved = _unmoved(archive, moves or {})
+        return Imported(_counted(archive), archive.manifest["templates"], unmoved)
+
+
+def _unmoved(archive: Archive, moves: Mapping[str, str]) -> tuple[str, ...]:
+    """The folders that hold nothing an archive tells of, but for what is in inner ones."""
+    left = set(moves)
+    for path in _paths(archive) if left else ():
+        left.discard(folder_of(path, moves) or "")
+    return tuple(sorted(left))
+
+
+def _paths(archive: Archive) -> Iterator[str]:
+    """Every path that `moves` may change."""
+    for table, fields in TABLES.items():
+        names = [field.name for field in fields if field.kind == "path"]
+        if (names or table == "meta") and f"{table}.jsonl" in archive.parts:
+            with closing(archive.rows(table)) as rows:
+                for row in rows:
+                    yield from (shown_path(row[name]) for name in names)
+                    if table == "meta" and row["key"] == "detector":
+                        yield row["value"]
 
 
 def _counted(archive: Archive) -> dict[str, int]:

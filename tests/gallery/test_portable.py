@@ -258,7 +258,8 @@ def test_only_an_empty_gallery_takes_it(rich, other, tmp_path):
 def test_photos_that_lie_elsewhere(rich, other, tmp_path):
     path = tmp_path / "family.fusiform"
     export(rich, path)
-    import_archive(path, other, {"/photos": "/mnt/b", "/photos/caf\udce9": "/mnt/c"})
+    moves = {"/photos": "/mnt/b", "/photos/caf\udce9": "/mnt/c", "/photo": "/x", "/photos/no": "/y"}
+    assert import_archive(path, other, moves).unmoved == ("/photo", "/photos/no")
     with Store(other) as back:
         paths = {row.photo for row in back.face_rows(range(1, 9))}
         assert paths == {"/mnt/b/0.jpg", "/mnt/b/3.jpg", "/mnt/b/6.jpg"}
