@@ -13,7 +13,7 @@ from fusiform.gallery import sidecar
 from fusiform.gallery.consent import ask_consent
 from fusiform.gallery.decisions import name
 from fusiform.gallery.journal import names_borne
-from fusiform.gallery.paths import shown_path, stored_path
+from fusiform.gallery.paths import shown_path
 from fusiform.gallery.persons import number_of
 from fusiform.gallery.records import Box
 from fusiform.gallery.regions import Region
@@ -59,7 +59,7 @@ def write_names(
     Photos are not touched, nor what other programs wrote of other faces. Done again, it brings the
     sidecars up to date: names that a face bore when they were written, and bears no more, go. A
     photo that fails does not stop the others. `allowed`: nobody else is written. Raises
-    UnknownPerson, PolicyForbids.
+    UnknownPerson, PolicyForbids, GalleryUnwritable.
     """
     wanted = {number_of(store, ref, allowed) for ref in people}
     for number in wanted:
@@ -74,6 +74,7 @@ def write_names(
     earlier = _earlier(store)
     paths = sorted(named if wanted else {*named, *earlier})
     chosen = [p for p in paths if not wanted or wanted & {row[1] for row in named[p]}]
+    _note(store, chosen)
     photos, regions, changed, failed = 0, 0, 0, []
     for i, path in enumerate(chosen, 1):
         told = [Region(row[2], (row[3], row[4], row[5], row[6])) for row in named.get(path, ())]
@@ -81,7 +82,6 @@ def write_names(
             changed += _write_one(shown_path(path), told, earlier.get(path, []), tags)
             photos += bool(told)
             regions += len(told)
-            _note(store, shown_path(path))
         except FusiformError as error:
             failed.append(error)
         if progress:
@@ -119,9 +119,11 @@ def _best(box: Box, boxes: list[Box]) -> float:
     return max(_overlap(box, other) for other in boxes)
 
 
-def _note(store: Store, path: str) -> None:
+def _note(store: Store, paths: Iterable[str]) -> None:
+    """Before anything is written: `forget` must know of every name that lies somewhere."""
     with store.write() as db:
-        db.execute("INSERT INTO sidecars VALUES (?) ON CONFLICT DO NOTHING", (stored_path(path),))
+        sql = "INSERT INTO sidecars VALUES (?) ON CONFLICT DO NOTHING"
+        db.executemany(sql, [(path,) for path in paths])
 
 
 def erase_names(store: Store, names: Iterable[str]) -> int:
