@@ -149,14 +149,28 @@ class Bookkeeping:
         return rooms.photos(self.store, query, Span.of(after, before), allowed)
 
     def write_names(
-        self, *who: str | int, tags: bool = False, progress: Steps | None = None
+        self,
+        *who: str | int,
+        tags: bool = False,
+        embed: bool = False,
+        overwrite: bool = False,
+        progress: Steps | None = None,
     ) -> Written:
-        """Writes names beside the photos of these people, by default of all, as XMP sidecars.
+        """Writes names beside the photos of these people, by default of all, as XMP sidecars, or
+        with `embed` into the photos. Names that another program gave these faces since stay unless
+        `overwrite`.
 
         Raises UnknownPerson, PolicyForbids.
         """
-        allowed = self._allowed("write_names")
-        return rooms.write_names(self.store, who, tags=tags, progress=progress, allowed=allowed)
+        return rooms.write_names(
+            self.store,
+            who,
+            tags=tags,
+            embed=embed,
+            overwrite=overwrite,
+            progress=progress,
+            allowed=self._allowed("write_names"),
+        )
 
     def read_names(self, progress: Steps | None = None) -> Taken:
         """Takes the names that other programs gave faces. Raises PolicyForbids."""

@@ -33,7 +33,7 @@ _TOLD = {
     "photos": "id sha256:text width height taken_at:text? added_at:text forgotten pixels:text?",
     "files": "path:path photo_id size mtime_ns",
     "skipped": "path:path size mtime_ns kind:text reason:text remedy:text at:text",
-    "sidecars": "path:path",
+    "sidecars": "path:path embedded:integer?",
     "faces": "id photo_id x1:number y1:number x2:number y2:number score:number quality:number "
     "points:points no_face",
     "dropped": "id photo_id x1:number y1:number x2:number y2:number score:number reason:text",

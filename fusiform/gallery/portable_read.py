@@ -30,6 +30,7 @@ from fusiform.gallery.portable import (
     TEMPLATES,
     VECTORS,
     VERSION,
+    Field,
     belongs,
     folder_of,
     go_on_after,
@@ -300,7 +301,7 @@ def _records(
     """The rows of a table as a database has them. Raises ValueError, KeyError."""
     with closing(archive.rows(table)) as rows:
         for row in rows:
-            values = tuple(kept(field, row[field.name], moves) for field in TABLES[table])
+            values = tuple(kept(field, _value(row, field), moves) for field in TABLES[table])
             if not belongs(table, values):
                 raise ValueError(f"{table}.jsonl has a row that belongs to no archive")
             if table == "files" and not archive.manifest["templates"]:
@@ -308,6 +309,11 @@ def _records(
             if table == "meta" and values[0] == "detector":
                 values = (values[0], moved(values[1], moves))  # a model may be told by its path
             yield values
+
+
+def _value(row: dict[str, Any], field: Field) -> Any:
+    """What a row has; fields that may be empty are not there in archives of before they came."""
+    return row.get(field.name) if field.optional else row[field.name]
 
 
 def _with_vectors(

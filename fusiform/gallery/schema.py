@@ -156,8 +156,13 @@ def _known_by_pixels(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
+def _names_inside(db: sqlite3.Connection) -> None:
+    """Into which photos names were written (1), not only beside them."""
+    db.execute("ALTER TABLE sidecars ADD COLUMN embedded INTEGER")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
-    *(_first_tables, _decisions_undone, _portable, _known_by_pixels),
+    *(_first_tables, _decisions_undone, _portable, _known_by_pixels, _names_inside),
 )
 
 
