@@ -63,7 +63,7 @@ class Bookkeeping:
     def person(self, who: str | int) -> Person:
         """One person by number or name. Raises UnknownPerson and, by name, PolicyForbids."""
         allowed = None if str(who).strip().isdecimal() else self._allowed("search_by_name")
-        found = rooms.person(self.store, who)
+        found = rooms.person(self.store, who, allowed)
         ask_consent(found.id, allowed)
         return found
 
@@ -73,7 +73,7 @@ class Bookkeeping:
         Raises UnknownPerson, ChoiceError, PolicyForbids.
         """
         allowed = self._allowed("names")
-        ask_consent(rooms.person(self.store, who).id, allowed)
+        ask_consent(rooms.person(self.store, who, allowed).id, allowed)
         return rooms.name(self.store, who, name)
 
     def merge(self, who: str | int, other: str | int) -> Person:
@@ -149,14 +149,28 @@ class Bookkeeping:
         return rooms.photos(self.store, query, Span.of(after, before), allowed)
 
     def write_names(
-        self, *who: str | int, tags: bool = False, progress: Steps | None = None
+        self,
+        *who: str | int,
+        tags: bool = False,
+        embed: bool = False,
+        overwrite: bool = False,
+        progress: Steps | None = None,
     ) -> Written:
-        """Writes names beside the photos of these people, by default of all, as XMP sidecars.
+        """Writes names beside the photos of these people, by default of all, as XMP sidecars, or
+        with `embed` into the photos. Names that another program gave these faces since stay unless
+        `overwrite`.
 
         Raises UnknownPerson, PolicyForbids.
         """
-        allowed = self._allowed("write_names")
-        return rooms.write_names(self.store, who, tags=tags, progress=progress, allowed=allowed)
+        return rooms.write_names(
+            self.store,
+            who,
+            tags=tags,
+            embed=embed,
+            overwrite=overwrite,
+            progress=progress,
+            allowed=self._allowed("write_names"),
+        )
 
     def read_names(self, progress: Steps | None = None) -> Taken:
         """Takes the names that other programs gave faces. Raises PolicyForbids."""

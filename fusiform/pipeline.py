@@ -117,7 +117,7 @@ def load_detector(name: str = "auto", *, provider: str = "auto") -> Detector:
 
     Raises ChoiceError, ModelMissing, ModelDamaged, ModelUnsupported.
     """
-    model = locate(choose_detector(name))
+    model = locate(choose_detector(name), "detector")
     five = five_points() if model.card.family == "dlib-hog" else None
     return detector_of(model, five=five, provider=provider)
 
@@ -130,7 +130,7 @@ def five_points() -> FivePoints:
 
 def load_embedder(name: str = "auto", *, provider: str = "auto", flip: bool = False) -> Embedder:
     """The embedder of that name or path. Raises ModelUnsupported if it embeds nothing."""
-    model = locate(AUTO_EMBEDDER if name == "auto" else name)
+    model = locate(AUTO_EMBEDDER if name == "auto" else name, "embedder")
     if model.card.kind != "embedder" or model.data is None:
         raise ModelUnsupported(f"{model.card.name}: is no embedder; see `fusiform models`")
     return Embedder(model.card, open_session(model.data, provider=provider), flip)

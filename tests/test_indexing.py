@@ -7,12 +7,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from fusiform import Gallery, api
 from fusiform import gallery as rooms
 from fusiform.core.errors import ChoiceError, NotAPicture
+from fusiform.core.pictures import read
 from fusiform.indexing import Progress
 
 GRACE = "grace_hopper.jpg"
@@ -281,3 +283,31 @@ def test_a_senseless_limit_is_refused_before_any_work(folder, tmp_path, limit):
         with pytest.raises(ChoiceError, match="limit must be a similarity"):
             gallery.index(folder, limit=limit)
         assert gallery.store.counts()["photos"] == 0
+
+
+def state(gallery: Gallery) -> list[tuple[object, ...]]:
+    return [(p.id, p.name, sorted(face.id for face in p.faces)) for p in gallery.people()]
+
+
+def test_names_that_were_put_into_photos_make_no_new_photos(gallery, folder, tmp_path):
+    one, two = (person.id for person in gallery.people())
+    gallery.name(one, "Ada Lovelace")
+    gallery.not_same(one, two)
+    elsewhere = tmp_path / "elsewhere.db"
+    gallery.backup(elsewhere)
+    before, pixels = state(gallery), [read(path) for path in sorted(folder.iterdir())]
+    done = gallery.write_names(embed=True)
+    assert (done.photos, done.changed, done.failed) == (2, 2, ())
+    for path, was in zip(sorted(folder.iterdir()), pixels, strict=True):
+        np.testing.assert_array_equal(read(path), was)
+    report = gallery.index(folder)
+    assert (report.photos, report.faces, report.unchanged, report.gone) == (0, 0, 4, 0)
+    assert state(gallery) == before
+    with Gallery(elsewhere) as other:  # which has not heard of it
+        report = other.index(folder)
+        assert (report.photos, report.faces, report.unchanged, report.gone) == (0, 0, 4, 0)
+        assert state(other) == before
+    moved = shutil.move(folder, tmp_path / "moved")
+    report = gallery.index(moved)
+    assert (report.photos, report.faces, report.duplicates) == (0, 0, 4)
+    assert [(n, name) for n, name, _ in state(gallery)] == [(n, name) for n, name, _ in before]

@@ -199,6 +199,8 @@ def test_without_consent_nobody_is_found_named_or_written(own, gallery, folder):
     for search in (gallery.person, gallery.photos):
         with pytest.raises(PolicyForbids, match=f"no consent of person {one} stands"):
             search("Eileen Collins")
+        with pytest.raises(UnknownPerson, match=r"lists all\.$"):
+            search("Eileen Colins")
     with pytest.raises(PolicyForbids, match=f"fusiform consent {one} --given"):
         gallery.name(one, "Eileen")
     with pytest.raises(UnknownPerson):

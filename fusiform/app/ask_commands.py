@@ -41,6 +41,7 @@ def ask(
     """Same person? The questions whose answers join the most faces, first; answer y, n, s or q.
 
     Answers are decisions like `same` and `not-same`: kept for ever, and `undo` takes them back.
+    Ctrl-C keeps those that were given, and exits with 130.
 
     Examples:
 
@@ -61,7 +62,13 @@ def ask(
             return
         if not found:
             say("nothing to ask: nobody is much like anybody else")
-        kept = 0
+        _put(g, found)
+
+
+def _put(g: api.Gallery, found: list[Question]) -> None:
+    """Asks one question after the other, and tells at the end, or at Ctrl-C, what was kept."""
+    kept = 0
+    try:
         for number, one in enumerate(found, 1):
             if not _open(g, one):  # an earlier answer has joined one of the two to somebody
                 continue
@@ -71,13 +78,14 @@ def ask(
             answer = _answer()
             if answer == "q":
                 break
-            kept += answer in "yn"
             if answer == "y":
                 g.same(one.person, one.other)
             elif answer == "n":
                 g.not_same(one.person, one.other)
-    if kept:
-        say(f"{api.count_of(kept, 'answer')} kept; `fusiform undo` takes the last one back")
+            kept += answer in "yn"
+    finally:
+        if kept:
+            say(f"{api.count_of(kept, 'answer')} kept; `fusiform undo` takes the last one back")
 
 
 def _clearest(one: Person) -> str:
@@ -87,11 +95,17 @@ def _clearest(one: Person) -> str:
 
 
 def _answer() -> str:
-    """y, n, s or q; asked again for anything else, q where there is nobody to ask."""
+    """y, n, s or q; asked again for anything else, q where there is nobody to ask.
+
+    Raises KeyboardInterrupt at Ctrl-C.
+    """
     while True:
         try:
             told = typer.prompt(f"same person? ({ANSWERS})", default="s", err=True)
-        except typer.Abort:
+        except typer.Abort as error:  # of the end of what is typed, or of Ctrl-C
+            if isinstance(error.__context__, KeyboardInterrupt):
+                say("")  # what comes next begins a line
+                raise KeyboardInterrupt from None
             return "q"
         if told.strip().lower()[:1] in tuple("ynsq"):
             return str(told.strip().lower()[:1])

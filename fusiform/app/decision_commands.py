@@ -3,6 +3,7 @@ journal, group, calibrate."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,7 @@ from fusiform.app.terminal import (
 )
 from fusiform.core.errors import ChoiceError, ModelUnsupported
 from fusiform.gallery import Entry, Person
+from fusiform.gallery.acts import Drawn
 from fusiform.measure.own_calibration import describe
 from fusiform.recognise.compare import DEFAULT_FMR, threshold
 
@@ -134,10 +136,11 @@ def undo(
     """
     with open_gallery(gallery) as g:
         taken = g.undo(count)
+        told = _entries(g, taken)
     if as_json:
-        show_json([schema.entry(one) for one in taken])
+        show_json(told)
         return
-    for one in taken:
+    for one in told:
         show(f"undone: {in_words(one)}")
 
 
@@ -150,11 +153,11 @@ def journal(gallery: GalleryOption = None, as_json: JsonOption = False) -> None:
         fusiform journal --json
     """
     with open_gallery(gallery) as g:
-        told = g.journal()
+        told = _entries(g, g.journal())
     if as_json:
-        show_json([schema.entry(one) for one in told])
+        show_json(told)
     elif told:
-        rows = [(e.number, e.at, in_words(e), "undone" if e.undone else "") for e in told]
+        rows = [(e["act"], e["at"], in_words(e), "undone" if e["undone"] else "") for e in told]
         show_table(["act#", "when (UTC)", "what", ""], rows)
     else:
         say("nothing decided yet; `fusiform name` is a beginning")
@@ -243,9 +246,14 @@ def _used(g: api.Gallery) -> schema.Json:
         return {"by": "card", "threshold": None}
 
 
-def in_words(entry: Entry) -> str:
-    """One act, as a person would say it."""
-    told = schema.entry(entry)
+def _entries(g: api.Gallery, acts: Sequence[Entry]) -> list[schema.Json]:
+    drawn_in = [one.act.photo for one in acts if isinstance(one.act, Drawn) and one.act.photo]
+    photos = rooms.paths_of(g.store, drawn_in)
+    return [schema.entry(one, photos) for one in acts]
+
+
+def in_words(told: schema.Json) -> str:
+    """One act (see `schema.entry`), as a person would say it."""
     who, other = f"person {told.get('person')}", f"person {told.get('other')}"
     faces = api.count_of(len(told.get("faces", [])), "face")
     return {
@@ -256,12 +264,12 @@ def in_words(entry: Entry) -> str:
         "not-a-face": f"{faces} set aside as none",
         "hide": f"{who} {'hidden' if told.get('hidden') else 'shown again'}",
         "born": f"{who} born {told.get('day') or 'nobody knows when'}",
-        "box": f"{faces} drawn by hand",
+        "box": f"{faces} drawn by hand" + (f" in {told['photo']}" if told.get("photo") else ""),
         "undo": f"act {told.get('undid')} undone",
         "consent": f"consent of {who} {'given' if told.get('given') else 'withdrawn'}",
         "erase": f"{api.count_of(told.get('count', 0), 'face')} erased ({told.get('why')})",
         "forget": f"somebody forgotten ({api.count_of(told.get('count', 0), 'face')})",
-    }[entry.act.kind]
+    }[told["kind"]]
 
 
 @app.command()

@@ -115,8 +115,11 @@ def _contents(store: Store) -> Iterator[Finding]:
     told = ", ".join(count_of(counts[key], key[:-1]) for key in ("photos", "faces"))
     yield Finding("gallery", "good", f"{store.name}: {told}")
     yield Finding("database", "good", store.db.software)
-    if store.db.file and not os.access(store.path, os.W_OK):
-        yield Finding("gallery", "bad", f"{store.path} is read-only; change its permissions")
+    if store.db.file:
+        for place in (store.path, store.path.parent):
+            if not os.access(place, os.W_OK):
+                told = "is read-only, so nothing can be added or decided; change its permissions"
+                yield Finding("gallery", "bad", f"{place} {told}")
     if skipped := store.skipped():
         told = f"{count_of(len(skipped), 'file')} could not be read, such as {skipped[0].path}"
         why = f"{skipped[0].reason}; {skipped[0].remedy}"

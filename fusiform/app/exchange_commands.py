@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -10,6 +12,7 @@ from fusiform import api
 from fusiform.app.terminal import GalleryOption, JsonOption, open_gallery, say, show, show_json
 from fusiform.app.world_output import bar
 from fusiform.core.errors import FusiformError
+from fusiform.gallery.exchange import Differing
 
 app = typer.Typer()
 SHOWN_ERRORS = 10
@@ -23,31 +26,59 @@ def write_names(
     ] = None,
     gallery: GalleryOption = None,
     tags: Annotated[bool, typer.Option("--tags", help="Write names as tags, too.")] = False,
+    embed: Annotated[
+        bool,
+        typer.Option(
+            "--embed", help="Write INTO the photos (JPEG, PNG): the photo files are changed."
+        ),
+    ] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Also over names that another program gave these faces."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write names beside the photos, as XMP sidecars that digiKam, Lightroom and exiftool read.
 
-    Photos are not changed, nor what other programs wrote of other faces. Run it again after you
-    changed a name: the old one goes. `forget` takes a person out of these sidecars again.
+    Photos are not changed, unless you ask for --embed: then names go into the photo files, whose
+    pixels stay as they are, and which stay known here. What other programs wrote of other faces
+    stays; where one calls a face by another name than it ever had here, that is listed and left.
+    Run it again after you changed a name: the old one goes. `forget` takes a person out again.
 
     Examples:
 
         fusiform write-names
 
         fusiform write-names "Ada Lovelace" --tags
+
+        fusiform write-names --embed
     """
     with open_gallery(gallery) as g, bar("writing") as told:
-        done = g.write_names(*people or (), tags=tags, progress=told)
+        done = g.write_names(
+            *people or (), tags=tags, embed=embed, overwrite=overwrite, progress=told
+        )
     complain(done.failed)
     if as_json:
         failed = [str(error) for error in done.failed]
         answer = {"photos": done.photos, "regions": done.regions, "changed": done.changed}
-        show_json(answer | {"failed": failed})
+        differing = [asdict(one) for one in done.differing]
+        show_json(answer | {"differing": differing, "failed": failed})
     else:
-        faces, files = api.count_of(done.regions, "face"), api.count_of(done.changed, "sidecar")
-        show(f"{faces} named beside {api.count_of(done.photos, 'photo')}; {files} changed")
+        place, kind = ("in", "photo") if embed else ("beside", "sidecar")
+        faces, files = api.count_of(done.regions, "face"), api.count_of(done.changed, kind)
+        show(f"{faces} named {place} {api.count_of(done.photos, 'photo')}; {files} changed")
+        _show_differing(done.differing)
     if done.failed and not done.photos:
         raise typer.Exit(1)
+
+
+def _show_differing(differing: Sequence[Differing]) -> None:
+    for one in differing[:SHOWN_ERRORS]:
+        show(f"{one.name} (number {one.person}) is called {one.theirs} in {one.photo}: left so")
+    if (more := len(differing) - SHOWN_ERRORS) > 0:
+        show(f"... and {more:,} more (--json lists all)")
+    if differing:
+        say("`name` takes their name over, --overwrite writes yours")
 
 
 @app.command("read-names")

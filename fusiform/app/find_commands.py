@@ -71,7 +71,8 @@ def find(
     """Who is in this picture, or where is this person, or which photos show these people?
 
     A query joins names by AND, OR, NOT and parentheses; `nobody`, `unnamed`, `alone` and
-    `3+ people` can stand for a name.
+    `3+ people` can stand for a name. A name like one of these stands in quotation marks, with
+    a \\ before a ", a \\ or a *.
 
     Examples:
 
@@ -80,6 +81,8 @@ def find(
         fusiform find "Ada Lovelace"
 
         fusiform find "Ada Lovelace AND Grace Hopper NOT alone" --after 2019
+
+        fusiform find '"Or" AND "Not"'
     """
     cosine("--threshold", limit)
     if everything and limit is not None:
@@ -125,6 +128,8 @@ def _is_file(wanted: str) -> bool:
 
 
 def _is_path(wanted: str) -> bool:
+    if '"' in wanted:  # a query: names in quotation marks may hold anything
+        return False
     return Path(wanted).suffix.lower() in SUFFIXES or os.sep in wanted
 
 

@@ -286,9 +286,10 @@ def forget(
 ) -> None:
     """Erase a person: faces, vectors and name leave the file, and a search of its bytes proves it.
 
-    The photos themselves are not touched, and the person's faces do not come back when the same
-    photos are indexed again. Archives (`export`) and backups that still hold the person are listed,
-    or, with --from-exports, rewritten without.
+    The photos themselves are not touched, but where `write-names --embed` put the name into them,
+    and the person's faces do not come back when the same photos are indexed again. Archives
+    (`export`) and backups that still hold the person are listed, or, with --from-exports,
+    rewritten without.
 
     Examples:
 

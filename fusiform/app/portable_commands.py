@@ -79,9 +79,11 @@ def import_(
         missing, place = rooms.stale(g.store).gone, g.store.name
     if as_json:
         told = _counts(done.rows) | {"templates": done.templates, "missing": len(missing)}
-        show_json({"gallery": place} | told)
+        show_json({"gallery": place} | told | {"unmoved": list(done.unmoved)})
         return
     show(f"{place}: {_sentence(done.rows)}")
+    for old in done.unmoved:
+        say(f"--move {old}={moves[old]}: nothing in the archive lies in {old}")
     if missing:
         count = api.count_of(len(missing), "photo")
         say(f"{count} do not lie there, such as {missing[0]}; import with --move OLD=NEW?")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -179,14 +179,17 @@ def found(one: Found, matches: list[Json]) -> Json:
     return {"box": rounded(one.face.box), "score": round(one.face.score, 4), "matches": matches}
 
 
-def entry(one: Entry) -> Json:
-    """An act: its own fields, with `other` for the second person of any kind of act."""
-    told = {
+def entry(one: Entry, photos: Mapping[int, str]) -> Json:
+    """An act: its own fields, with `other` for the second person of any kind of act, and the path
+    of its photo, of which `photos` tells the number."""
+    told: Json = {
         {"gone": "other", "entry": "undid"}.get(name, name): list(value)
         if isinstance(value, tuple)
         else value
         for name, value in asdict(one.act).items()
     }
+    if "photo" in told:
+        told["photo"] = photos.get(told["photo"])
     return {"act": one.number, "at": one.at, "kind": one.act.kind, "undone": one.undone} | told
 
 

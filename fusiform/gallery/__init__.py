@@ -27,7 +27,7 @@ from fusiform.gallery.incremental import absorb
 from fusiform.gallery.journal import Decisions, Entry, acts, entries, replay
 from fusiform.gallery.opening import is_url
 from fusiform.gallery.own import Kept, calibrate, drop, keep, kept
-from fusiform.gallery.persons import faces_of, owner_of, people, person, regroup
+from fusiform.gallery.persons import faces_of, owner_of, paths_of, people, person, regroup
 from fusiform.gallery.photo_search import photos
 from fusiform.gallery.portable_read import Imported, import_archive
 from fusiform.gallery.portable_write import Exported, export
@@ -134,6 +134,7 @@ __all__ = [
     "note_consent",
     "overruled",
     "owner_of",
+    "paths_of",
     "people",
     "person",
     "photos",

@@ -175,11 +175,12 @@ class Born(_Act):
 
 @dataclass(frozen=True)
 class Drawn(_Act):
-    """Somebody drew a box around a face that had not been found: `faces` is its number, and
-    `person` whose it is (None: grouping decides)."""
+    """Somebody drew a box around a face that had not been found: `faces` is its number, `person`
+    whose it is (None: grouping decides), `photo` the number of the photo (None: not noted then)."""
 
     faces: Ids
     person: int | None
+    photo: int | None = None
     kind: ClassVar[str] = "box"
 
     def pins(self) -> Pins:

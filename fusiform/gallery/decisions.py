@@ -183,7 +183,7 @@ def draw(
     with store.write() as db:
         owner = None if ref is None else number_of(store, ref)
         (face,) = insert_faces(db, store.values, photo, found, crops, store.model_id())
-        act = Drawn((face,), owner)
+        act = Drawn((face,), owner, photo)
         append(db, act, Before({face: None}, {}))
         place(db, act.pins())
         pin(db, act.pins())

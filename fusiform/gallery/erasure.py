@@ -12,8 +12,8 @@ from fusiform.gallery import index, journal, recall
 from fusiform.gallery.acts import Act, Forgotten
 from fusiform.gallery.consent import lapsed
 from fusiform.gallery.database import Connection
-from fusiform.gallery.exchange import erase_names
 from fusiform.gallery.persons import number_of
+from fusiform.gallery.places import erase_names
 from fusiform.gallery.records import Erasure
 from fusiform.gallery.store import Store
 from fusiform.gallery.traces import pieces_of

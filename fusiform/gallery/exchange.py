@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 from fusiform.core.errors import ChoiceError, FusiformError
@@ -13,8 +13,9 @@ from fusiform.gallery import sidecar
 from fusiform.gallery.consent import ask_consent
 from fusiform.gallery.decisions import name
 from fusiform.gallery.journal import names_borne
-from fusiform.gallery.paths import shown_path, stored_path
-from fusiform.gallery.persons import number_of
+from fusiform.gallery.paths import shown_path
+from fusiform.gallery.persons import number_of, tidy
+from fusiform.gallery.places import note_places, same_photo
 from fusiform.gallery.records import Box
 from fusiform.gallery.regions import Region
 from fusiform.gallery.store import Store
@@ -24,14 +25,27 @@ SAME_FACE = 0.3  # overlap (IoU) from which a region is a face; programs draw th
 
 
 @dataclass(frozen=True)
+class Differing:
+    """A face in `photo` that is `name`, number `person`, here, and that another program calls
+    `theirs`."""
+
+    photo: str
+    person: int
+    name: str
+    theirs: str
+
+
+@dataclass(frozen=True)
 class Written:
-    """`photos` with a named face, `regions` beside them now, sidecars `changed`, and what `failed`;
-    photos that failed are not counted."""
+    """`photos` with a named face, `regions` beside them now, photos whose sidecar or, where names
+    go into them, whose file `changed`, and what `failed`; photos that failed are not counted.
+    `differing` are the faces that were left with another program's name."""
 
     photos: int
     regions: int
     changed: int
     failed: tuple[FusiformError, ...]
+    differing: tuple[Differing, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,53 +59,91 @@ class Taken:
     failed: tuple[FusiformError, ...]
 
 
+@dataclass(frozen=True)
+class _Face:
+    """A face with a name: whose it is, what is to be written, and every name that it bore here."""
+
+    person: int
+    region: Region
+    borne: frozenset[str]
+
+    def other_name(self, there: Sequence[Region], faces: Sequence[_Face]) -> str | None:
+        """The name that another program gave it, None if it has none; `there` is what lies where it
+        is to be written, `faces` are all that are to be."""
+        near = max(there, key=lambda r: (_overlap(r.box, self.region.box), r.ours), default=None)
+        if near is None or near.ours or near.name is None or near.kind != "Face":
+            return None
+        nearest = max(faces, key=lambda one: _overlap(one.region.box, near.box))
+        if nearest is not self or _overlap(near.box, self.region.box) < SAME_FACE:
+            return None
+        known = {_folded(name) for name in (*self.borne, self.region.name or "")}
+        return None if _folded(near.name) in known else near.name
+
+
 def write_names(
     store: Store,
     people: Iterable[int | str] = (),
     *,
     tags: bool = False,
+    embed: bool = False,
+    overwrite: bool = False,
     progress: Progress | None = None,
     allowed: frozenset[int] | None = None,
 ) -> Written:
     """Puts every name beside every photo, or beside the photos of `people`, as face regions, and
-    with `tags` as tags.
+    with `tags` as tags; with `embed` into the photos, which stay the photos they were.
 
-    Photos are not touched, nor what other programs wrote of other faces. Done again, it brings the
-    sidecars up to date: names that a face bore when they were written, and bears no more, go. A
-    photo that fails does not stop the others. `allowed`: nobody else is written. Raises
-    UnknownPerson, PolicyForbids.
+    What other programs wrote of other faces is not touched, nor, without `overwrite`, a name that
+    one gave to a face and that it never bore here. Done again, it brings the regions up to date:
+    names that a face bore when they were written, and bears no more, go. A photo that fails does
+    not stop the others. `allowed`: nobody else is written. Raises UnknownPerson, PolicyForbids,
+    GalleryUnwritable.
     """
-    wanted = {number_of(store, ref) for ref in people}
+    wanted = {number_of(store, ref, allowed) for ref in people}
     for number in wanted:
         ask_consent(number, allowed)
-    rows = store.read(
-        "SELECT path, person_id, name, x1, y1, x2, y2 FROM files JOIN faces USING (photo_id) "
-        "JOIN members ON face_id = faces.id JOIN people ON people.id = person_id "
-        "WHERE name IS NOT NULL AND no_face = 0 ORDER BY path, faces.id"
-    )
-    rows = [row for row in rows if allowed is None or row[1] in allowed]
-    named = {path: list(some) for path, some in groupby(rows, key=lambda row: row[0])}
-    earlier = _earlier(store)
+    borne = names_borne(store)
+    named, earlier = _named(store, borne, allowed), _earlier(store, borne)
     paths = sorted(named if wanted else {*named, *earlier})
-    chosen = [p for p in paths if not wanted or wanted & {row[1] for row in named[p]}]
-    photos, regions, changed, failed = 0, 0, 0, []
+    chosen = [p for p in paths if not wanted or wanted & {face.person for face in named[p]}]
+    note_places(store, chosen, embed)
+    photos, regions, changed, failed, differing = 0, 0, 0, [], list[Differing]()
     for i, path in enumerate(chosen, 1):
-        told = [Region(row[2], (row[3], row[4], row[5], row[6])) for row in named.get(path, ())]
+        faces, place = named.get(path, []), shown_path(path)
         try:
-            changed += _write_one(shown_path(path), told, earlier.get(path, []), tags)
-            photos += bool(told)
-            regions += len(told)
-            _note(store, shown_path(path))
+            with same_photo(store, place, must=True) if embed else nullcontext():
+                one = _write_one(place, faces, earlier.get(path, []), tags, embed, overwrite)
+            changed += one[0]
+            differing += one[1]
+            photos += bool(faces)
+            regions += len(faces) - len(one[1])
         except FusiformError as error:
             failed.append(error)
         if progress:
             progress(i, len(chosen))
-    return Written(photos, regions, changed, tuple(failed))
+    return Written(photos, regions, changed, tuple(failed), tuple(differing))
 
 
-def _earlier(store: Store) -> dict[str, list[tuple[Box, set[str]]]]:
+def _named(
+    store: Store, borne: dict[int, set[str]], allowed: frozenset[int] | None
+) -> dict[str, list[_Face]]:
+    """path -> its faces that have a name."""
+    found = defaultdict(list)
+    sql = (
+        "SELECT path, person_id, faces.id, name, x1, y1, x2, y2 FROM files "
+        "JOIN faces USING (photo_id) JOIN members ON face_id = faces.id "
+        "JOIN people ON people.id = person_id "
+        "WHERE name IS NOT NULL AND no_face = 0 ORDER BY path, faces.id"
+    )
+    for path, person, face, called, *box in store.read(sql):
+        if allowed is None or person in allowed:
+            region = Region(called, (box[0], box[1], box[2], box[3]))
+            found[path].append(_Face(person, region, frozenset(borne.get(face, ()))))
+    return found
+
+
+def _earlier(store: Store, borne: dict[int, set[str]]) -> dict[str, list[tuple[Box, set[str]]]]:
     """path -> (box, every name it bore) of the faces of photos beside which names were written."""
-    borne = names_borne(store)
     found = defaultdict(list)
     sql = (
         "SELECT path, faces.id, x1, y1, x2, y2 FROM sidecars JOIN files USING (path) "
@@ -103,34 +155,45 @@ def _earlier(store: Store) -> dict[str, list[tuple[Box, set[str]]]]:
 
 
 def _write_one(
-    path: str, told: list[Region], earlier: list[tuple[Box, set[str]]], tags: bool
-) -> bool:
-    """Whether the sidecar changed. A name that a region elsewhere in the picture has stays."""
-    changed = bool(sidecar.write(path, told, tags=tags))
+    path: str,
+    faces: list[_Face],
+    earlier: list[tuple[Box, set[str]]],
+    tags: bool,
+    embed: bool,
+    overwrite: bool,
+) -> tuple[bool, list[Differing]]:
+    """Whether anything changed, and what was left. A name that a region elsewhere in the picture
+    has stays."""
+    left = dict[int, Differing]()
+
+    def choose(there: Sequence[Region]) -> list[Region]:
+        theirs = {i: face.other_name(there, faces) for i, face in enumerate(faces)}
+        for i, other in theirs.items():
+            if other is not None:
+                one = faces[i]
+                left[i] = Differing(path, one.person, one.region.name or "", other)
+        return [face.region for i, face in enumerate(faces) if theirs[i] is None]
+
+    told = [face.region for face in faces]
+    written = sidecar.write(
+        path, told, tags=tags, embed=embed, choose=None if overwrite else choose
+    )
     stale = set().union(*(names for _, names in earlier)) - {region.name for region in told}
+    stale -= {one.theirs for one in left.values()}
     if stale:
         boxes = [box for box, _ in earlier]
         others = (r for r in sidecar.read(path) if _best(r.box, boxes) < SAME_FACE)
         stale -= {region.name for region in others}
-    return (bool(stale) and sidecar.remove(path, sorted(stale)) > 0) or changed
+    gone = bool(stale) and sidecar.remove(path, sorted(stale), embed=embed) > 0
+    return gone or bool(written), list(left.values())
 
 
 def _best(box: Box, boxes: list[Box]) -> float:
     return max(_overlap(box, other) for other in boxes)
 
 
-def _note(store: Store, path: str) -> None:
-    with store.write() as db:
-        db.execute("INSERT INTO sidecars VALUES (?) ON CONFLICT DO NOTHING", (stored_path(path),))
-
-
-def erase_names(store: Store, names: Iterable[str]) -> int:
-    """Takes people out of all sidecars that `write_names` ever wrote; returns how many entries
-    went. Raises what `sidecar.remove` raises."""
-    gone, wanted = 0, list(names)
-    for (path,) in store.read("SELECT path FROM sidecars ORDER BY path"):
-        gone += sidecar.remove(shown_path(path), wanted)
-    return gone
+def _folded(name: str) -> str:
+    return tidy(name).casefold()
 
 
 def read_names(

@@ -18,7 +18,8 @@ _FAULTS: dict[int, tuple[type[GalleryError], str]] = {
     sqlite3.SQLITE_FULL: (GalleryUnwritable, "cannot grow: the disk is full; make room, run again"),
     sqlite3.SQLITE_READONLY: (
         GalleryUnwritable,
-        "may not be written; change the permissions of the file and its folder",
+        "may not be written; change the permissions of the file and its folder, or copy it to "
+        "where you may write",
     ),
     sqlite3.SQLITE_PERM: (GalleryUnwritable, "may not be written; change its permissions"),
     sqlite3.SQLITE_CANTOPEN: (

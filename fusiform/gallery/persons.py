@@ -6,16 +6,18 @@ import difflib
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from fusiform.core.errors import UnknownPerson
 from fusiform.gallery.births import set_apart
+from fusiform.gallery.consent import lapsed
 from fusiform.gallery.database import Connection, now
 from fusiform.gallery.grouping import MINIMUM_QUALITY, group
 from fusiform.gallery.journal import consents
+from fusiform.gallery.paths import shown_path
 from fusiform.gallery.records import FaceRow, Person
 from fusiform.gallery.store import FACE_COLUMNS, HAS_FILE, Store, face_row
 
@@ -152,12 +154,12 @@ def people(store: Store, hidden: bool = False) -> list[Person]:
     return sorted(shown, key=lambda p: (-len(p.faces), p.id))
 
 
-def person(store: Store, ref: int | str) -> Person:
-    """The person with this number, or with this name in any case.
+def person(store: Store, ref: int | str, allowed: frozenset[int] | None = None) -> Person:
+    """The person with this number, or with this name in any case; `allowed` as in `number_of`.
 
     Raises UnknownPerson, listing the names most like it.
     """
-    number = number_of(store, ref)
+    number = number_of(store, ref, allowed)
     name = store.read("SELECT name FROM people WHERE id = ?", (number,))[0][0]
     faces = _faces_of_people(store, f"WHERE {HAS_FILE} AND person_id = ?", (number,))
     return Person(number, name, faces.get(number, ()), consents(store).get(number))
@@ -183,14 +185,24 @@ def faces_of(store: Store, photo: int) -> list[int]:
     return [row[0] for row in store.read(sql, (photo,))]
 
 
+def paths_of(store: Store, photos: Iterable[int]) -> dict[int, str]:
+    """photo -> the first path in order that it lies under, of those that have a file."""
+    rows = store.read_in("SELECT photo_id, path FROM files WHERE photo_id IN", photos)
+    return {photo: shown_path(path) for photo, path in sorted(rows, reverse=True)}
+
+
 def owner_of(store: Store, face: int) -> Person | None:
     """Whose a face is, None if nobody's."""
     rows = store.read("SELECT person_id FROM members WHERE face_id = ?", (face,))
     return person(store, rows[0][0]) if rows else None
 
 
-def number_of(store: Store, ref: int | str) -> int:
-    """The number of a person given by number or name. Raises UnknownPerson."""
+def number_of(store: Store, ref: int | str, allowed: frozenset[int] | None = None) -> int:
+    """The number of a person given by number or name.
+
+    Raises UnknownPerson, listing the names most like it: never of people who took their consent
+    back or whose consent has expired, and where there are `allowed`, of these people alone.
+    """
     text = tidy(str(ref))
     names = dict(store.read("SELECT id, name FROM people"))
     if text.isdecimal() and int(text) in names:
@@ -198,7 +210,9 @@ def number_of(store: Store, ref: int | str) -> int:
     folded = {name.casefold(): number for number, name in names.items() if name}
     if text.casefold() in folded:
         return int(folded[text.casefold()])
-    near = difflib.get_close_matches(text.casefold(), folded, n=3, cutoff=0.5)
+    told = (set(names) if allowed is None else allowed) - lapsed(store)
+    known = [key for key, number in folded.items() if number in told]
+    near = difflib.get_close_matches(text.casefold(), known, n=3, cutoff=0.5)
     hint = " or ".join(repr(names[folded[key]]) for key in near)
     raise UnknownPerson(
         f"no person {text!r} in {store.name}; "

@@ -21,7 +21,7 @@ class _Tables:
     allowed: frozenset[int] | None
 
     def photos_of(self, who: int | str, /) -> list[int]:
-        number = number_of(self.store, who)
+        number = number_of(self.store, who, self.allowed)
         ask_consent(number, self.allowed)
         sql = f"SELECT photo_id FROM members JOIN faces ON id = face_id WHERE {HAS_FILE}"
         return self._numbers(f"{sql} AND person_id = ?", number)

@@ -7,7 +7,7 @@ fields, how a value stands in JSON, and how the folders of photos are moved.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PureWindowsPath
 from typing import Any
@@ -33,7 +33,7 @@ _TOLD = {
     "photos": "id sha256:text width height taken_at:text? added_at:text forgotten pixels:text?",
     "files": "path:path photo_id size mtime_ns",
     "skipped": "path:path size mtime_ns kind:text reason:text remedy:text at:text",
-    "sidecars": "path:path",
+    "sidecars": "path:path embedded:integer?",
     "faces": "id photo_id x1:number y1:number x2:number y2:number score:number quality:number "
     "points:points no_face",
     "dropped": "id photo_id x1:number y1:number x2:number y2:number score:number reason:text",
@@ -133,16 +133,25 @@ def moved(path: str, moves: Mapping[str, str]) -> str:
 
     A path of Windows that comes to another system, or the other way, gets its separators.
     """
-    for old in sorted(moves, key=len, reverse=True):
-        ends = _ends(old)
-        base = old.rstrip(ends)
+    old = folder_of(path, moves)
+    if old is None:
+        return path
+    ends, new = _ends(old), moves[old]
+    rest = path[len(old.rstrip(ends)) :]
+    if ends != _ends(new):
+        rest = rest.replace("/", "\\") if len(ends) == 1 else rest.replace("\\", "/")
+    return new.rstrip(_ends(new)) + rest or new
+
+
+def folder_of(path: str, folders: Iterable[str]) -> str | None:
+    """The innermost of `folders` that `path` lies in or is, None if there is none."""
+    for folder in sorted(folders, key=len, reverse=True):
+        ends = _ends(folder)
+        base = folder.rstrip(ends)
         rest = path[len(base) :]
         if path.startswith(base) and (not rest or rest[0] in ends):
-            new = moves[old]
-            if ends != _ends(new):
-                rest = rest.replace("/", "\\") if len(ends) == 1 else rest.replace("\\", "/")
-            return new.rstrip(_ends(new)) + rest or new
-    return path
+            return folder
+    return None
 
 
 def _ends(folder: str) -> str:

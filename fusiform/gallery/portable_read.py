@@ -20,6 +20,7 @@ from fusiform.gallery.copies import Copy, note_copy
 from fusiform.gallery.database import Connection
 from fusiform.gallery.journal import replayed_pins
 from fusiform.gallery.opening import is_url
+from fusiform.gallery.paths import shown_path
 from fusiform.gallery.portable import (
     CROPS,
     FORMAT,
@@ -29,7 +30,9 @@ from fusiform.gallery.portable import (
     TEMPLATES,
     VECTORS,
     VERSION,
+    Field,
     belongs,
+    folder_of,
     go_on_after,
     kept,
     moved,
@@ -48,10 +51,12 @@ _PAGE = 1000  # rows written at once
 
 @dataclass(frozen=True)
 class Imported:
-    """What an archive brought: `rows` of which table, and whether it had vectors and crops."""
+    """What an archive brought: `rows` of which table, whether it had vectors and crops, and the old
+    folders of `moves` that nothing in it lay in."""
 
     rows: dict[str, int]
     templates: bool
+    unmoved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -197,7 +202,28 @@ def import_archive(
                 for end in ("", "-wal", "-shm", ".lock"):
                     Path(f"{made}{end}").unlink(missing_ok=True)
             raise
-        return Imported(_counted(archive), archive.manifest["templates"])
+        unmoved = _unmoved(archive, moves or {})
+        return Imported(_counted(archive), archive.manifest["templates"], unmoved)
+
+
+def _unmoved(archive: Archive, moves: Mapping[str, str]) -> tuple[str, ...]:
+    """The folders that hold nothing an archive tells of, but for what is in inner ones."""
+    left = set(moves)
+    for path in _paths(archive) if left else ():
+        left.discard(folder_of(path, moves) or "")
+    return tuple(sorted(left))
+
+
+def _paths(archive: Archive) -> Iterator[str]:
+    """Every path that `moves` may change."""
+    for table, fields in TABLES.items():
+        names = [field.name for field in fields if field.kind == "path"]
+        if (names or table == "meta") and f"{table}.jsonl" in archive.parts:
+            with closing(archive.rows(table)) as rows:
+                for row in rows:
+                    yield from (shown_path(row[name]) for name in names)
+                    if table == "meta" and row["key"] == "detector":
+                        yield row["value"]
 
 
 def _counted(archive: Archive) -> dict[str, int]:
@@ -275,7 +301,7 @@ def _records(
     """The rows of a table as a database has them. Raises ValueError, KeyError."""
     with closing(archive.rows(table)) as rows:
         for row in rows:
-            values = tuple(kept(field, row[field.name], moves) for field in TABLES[table])
+            values = tuple(kept(field, _value(row, field), moves) for field in TABLES[table])
             if not belongs(table, values):
                 raise ValueError(f"{table}.jsonl has a row that belongs to no archive")
             if table == "files" and not archive.manifest["templates"]:
@@ -283,6 +309,11 @@ def _records(
             if table == "meta" and values[0] == "detector":
                 values = (values[0], moved(values[1], moves))  # a model may be told by its path
             yield values
+
+
+def _value(row: dict[str, Any], field: Field) -> Any:
+    """What a row has; fields that may be empty are not there in archives of before they came."""
+    return row.get(field.name) if field.optional else row[field.name]
 
 
 def _with_vectors(

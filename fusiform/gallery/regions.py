@@ -23,16 +23,15 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element
 
 import numpy as np
 
 from fusiform.core.errors import ChoiceError, GalleryError
 from fusiform.gallery import packet as xmp
+from fusiform.gallery.frames import Box, Frame, stored, upright
 from fusiform.measure.boxes import iou
-
-Box = tuple[float, float, float, float]
 
 SAME_PLACE = 0.5
 """Two regions of one kind whose IoU is above this are the same face."""
@@ -45,23 +44,20 @@ _PATTERNS = {tag: pattern for tag, (_, pattern) in _WRITTEN_TAGS.items()} | {
     "Iptc4xmpExt:PersonInImage": "{}",
 }
 
-# From stored to upright (Exif 2.32, tag 0x0112): swap x and y, then mirror x, then mirror y.
-_SWAPPED, _MIRRORED_X, _MIRRORED_Y = {5, 6, 7, 8}, {2, 3, 6, 7}, {3, 4, 7, 8}
-_BACK = {6: 8, 8: 6}  # every other turn undoes itself
-
-_SMALLEST = 1e-8  # side of a region; numbers have nine decimals
 _XML_TEXT = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")  # XML 1.0, 2.2
 
 
 @dataclass(frozen=True)
 class Region:
     """A part of a picture: `name`; `box` x1, y1, x2, y2 in pixels of the upright picture; `kind`
-    Face, Pet, Focus or BarCode. Raises ChoiceError for a box without area or text unfit for XML.
+    Face, Pet, Focus or BarCode; `ours`: it was read, and nobody has changed it since it was made
+    here. Raises ChoiceError for a box without area or text unfit for XML.
     """
 
     name: str | None
     box: Box
     kind: str = "Face"
+    ours: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         for word in (self.kind, self.name):
@@ -70,25 +66,6 @@ class Region:
         x1, y1, x2, y2 = self.box
         if not (all(map(math.isfinite, self.box)) and x1 < x2 and y1 < y2):
             raise ChoiceError("box", "x1, y1, x2, y2 with x1 < x2 and y1 < y2", self.box)
-
-
-@dataclass(frozen=True)
-class Frame:
-    """The picture as stored: pixels, and Exif `orientation` 1..8. Raises ChoiceError."""
-
-    width: int
-    height: int
-    orientation: int = 1
-
-    def __post_init__(self) -> None:
-        if self.orientation not in range(1, 9) or min(self.width, self.height) < 1:
-            raise ChoiceError("frame", "at least 1 x 1 pixels, orientation 1 to 8", self)
-
-    @property
-    def upright(self) -> tuple[int, int]:
-        """Width and height of the upright picture."""
-        swapped = self.orientation in _SWAPPED
-        return (self.height, self.width) if swapped else (self.width, self.height)
 
 
 @dataclass(frozen=True)
@@ -181,39 +158,6 @@ def without(packet: bytes, names: Iterable[str], source: str = "XMP") -> tuple[b
     return (xmp.write_packet(document) if found else packet), len(found)
 
 
-def _turn(box: Box, orientation: int) -> Box:
-    """A box of the unit square after the turn of an Exif orientation."""
-    x1, y1, x2, y2 = box
-    if orientation in _SWAPPED:
-        x1, y1, x2, y2 = y1, x1, y2, x2
-    if orientation in _MIRRORED_X:
-        x1, x2 = 1 - x2, 1 - x1
-    if orientation in _MIRRORED_Y:
-        y1, y2 = 1 - y2, 1 - y1
-    return x1, y1, x2, y2
-
-
-def _stored(box: Box, frame: Frame) -> Box:
-    """Left, top, width, height in 0..1 of the stored picture."""
-    (x1, y1, x2, y2), (width, height) = box, frame.upright
-    unit = max(0.0, x1 / width), max(0.0, y1 / height), min(1.0, x2 / width), min(1.0, y2 / height)
-    left, top, right, bottom = _turn(unit, _BACK.get(frame.orientation, frame.orientation))
-    if min(right - left, bottom - top) < _SMALLEST:
-        raise ChoiceError("box", f"inside the picture of {width} x {height} pixels", box)
-    return left, top, right - left, bottom - top
-
-
-def _upright(stored: Sequence[float], frame: Frame, turn: int) -> Box | None:
-    """The opposite: pixels from left, top, width, height; None if that is no region here."""
-    left, top, width, height = stored
-    inside = 0 <= left + width / 2 <= 1 and 0 <= top + height / 2 <= 1  # False for NaN too
-    if not inside or not min(width, height) > 4 * _SMALLEST:
-        return None
-    unit = max(0.0, left), max(0.0, top), min(1.0, left + width), min(1.0, top + height)
-    (x1, y1, x2, y2), (w, h) = _turn(unit, turn), frame.upright
-    return x1 * w, y1 * h, x2 * w, y2 * h
-
-
 def _turn_of(rdf: Element, frame: Frame) -> int | None:
     """The turn that makes this packet's regions upright; None if they are of another picture."""
     turns = {frame.width / frame.height: frame.orientation}
@@ -248,12 +192,13 @@ def _entries(rdf: Element, frame: Frame) -> list[_Entry]:
 
 
 def _region(item: Element, form: _Format, frame: Frame, turn: int | None) -> Region | None:
-    stored = _read_mwg(item) if form is _MWG else _read_microsoft(item)
-    box = None if turn is None else _upright(stored, frame, turn)
+    told = _read_mwg(item) if form is _MWG else _read_microsoft(item)
+    box = None if turn is None else upright(told, frame, turn)
     if box is None:
         return None
     name, kind = xmp.text(item, form.name), xmp.text(item, "mwg-rs:Type") or ""
-    return Region(name if name and name.strip() else None, box, kind.strip() or "Face")
+    name = name if name and name.strip() else None
+    return Region(name, box, kind.strip() or "Face", _is_ours(item))
 
 
 def _distinct(entries: Iterable[_Entry]) -> list[Region]:
@@ -329,7 +274,7 @@ def _place(entry: _Entry, region: Region, frame: Frame) -> None:
     if entry.format is _MWG:
         xmp.put(entry.item, _area(region, frame))
     else:
-        numbers = map(xmp.decimal, _stored(region.box, frame))
+        numbers = map(xmp.decimal, stored(region.box, frame))
         xmp.set_text(entry.item, "MPReg:Rectangle", ", ".join(numbers))
     if region.name is not None:
         xmp.set_text(entry.item, entry.format.name, region.name)
@@ -356,7 +301,7 @@ def _item(region: Region, frame: Frame) -> Element:
 
 
 def _area(region: Region, frame: Frame) -> Element:
-    left, top, w, h = _stored(region.box, frame)
+    left, top, w, h = stored(region.box, frame)
     numbers = {"x": left + w / 2, "y": top + h / 2, "w": w, "h": h}
     texts = {f"stArea:{key}": xmp.decimal(number) for key, number in numbers.items()}
     return xmp.element("mwg-rs:Area", texts | {"stArea:unit": "normalized"})

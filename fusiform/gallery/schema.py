@@ -156,19 +156,25 @@ def _known_by_pixels(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
+def _names_inside(db: sqlite3.Connection) -> None:
+    """Into which photos names were written (1), not only beside them."""
+    db.execute("ALTER TABLE sidecars ADD COLUMN embedded INTEGER")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
-    *(_first_tables, _decisions_undone, _portable, _known_by_pixels),
+    *(_first_tables, _decisions_undone, _portable, _known_by_pixels, _names_inside),
 )
 
 
-def migrate(db: sqlite3.Connection, path: Path) -> None:
+def migrate(db: sqlite3.Connection, path: Path, fixed: bool = False) -> None:
     """Brings the open database up to the newest schema; a new or empty file becomes a gallery.
 
-    `db` must be in autocommit mode. Raises GalleryDamaged if the file is another program's
-    database or was made by a newer fusiform; such a file is not changed.
+    `db` must be in autocommit mode; `fixed`: it was opened as one that cannot change. Raises
+    GalleryDamaged if the file is another program's database or was made by a newer fusiform; such
+    a file is not changed.
     """
     version = _version(db, path)
-    _settings(db)
+    _settings(db, fixed)
     for number in range(version, len(MIGRATIONS)):
         _step(db, number)
 
@@ -194,8 +200,8 @@ def _version(db: sqlite3.Connection, path: Path) -> int:
     return version
 
 
-def _settings(db: sqlite3.Connection) -> None:
-    if db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+def _settings(db: sqlite3.Connection, fixed: bool) -> None:
+    if not fixed and db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute("PRAGMA foreign_keys = ON")

@@ -84,4 +84,6 @@ ALTER TABLE photos ADD COLUMN pixels TEXT COLLATE "C";
 CREATE INDEX photos_pixels ON photos(pixels);
 """
 
-STEPS: tuple[str, ...] = (_FIRST, _SECOND)
+_THIRD = "ALTER TABLE sidecars ADD COLUMN embedded BIGINT;"
+
+STEPS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD)

@@ -33,7 +33,8 @@ from fusiform.core.errors import (
     PictureTooLarge,
 )
 from fusiform.gallery import packet as xmp
-from fusiform.gallery.regions import Frame, Region, build, parse, without
+from fusiform.gallery.frames import Frame
+from fusiform.gallery.regions import Region, build, parse, without
 
 _LARGEST = 64 << 20  # bytes of a sidecar; the largest real ones, with long histories, have a few
 _LARGEST_SEGMENT = 65502  # bytes of a packet in one JPEG segment (part 3, 1.1.3)
@@ -42,6 +43,8 @@ _EXTENDED = b"http://ns.adobe.com/xmp/extension/\0"
 _KEYWORD = b"XML:com.adobe.xmp"
 _PART = ".fusiform-part"
 _INSTEAD = "leave out embed, to use a sidecar"
+
+Choose = Callable[[Sequence[Region]], Sequence[Region]]
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,18 @@ def read(path: str | Path) -> tuple[Region, ...]:
 
 
 def write(
-    path: str | Path, regions: Sequence[Region], *, tags: bool = False, embed: bool = False
+    path: str | Path,
+    regions: Sequence[Region],
+    *,
+    tags: bool = False,
+    embed: bool = False,
+    choose: Choose | None = None,
 ) -> tuple[Path, ...]:
     """Puts `regions`, boxes in pixels of the upright picture, beside a picture or into it.
 
     They go into the sidecar: photo.jpg.xmp, unless only photo.xmp is there. With `embed` they go
-    into the picture, and also into a sidecar whose region list would hide them. How they meet
+    into the picture, and also into a sidecar whose region list would hide them. `choose` gives
+    those that go into a file whose list has the regions that it is told. How they meet
     what is there, and what `tags` adds, is told at `regions.build`. Without a packet and regions
     nothing is made. Returns the files that changed. Raises what `read` and `build` raise,
     GalleryError if a packet cannot be embedded, GalleryUnwritable, or GalleryBusy if another
@@ -85,9 +94,10 @@ def write(
     new = {}
     for file in _targets(photo, packets, embed):
         old = packets.get(file)
-        if old is not None or regions:
-            carried = _first_listed({f: p for f, p in packets.items() if f != file}, photo.frame)
-            packet = build(regions, photo.frame, old, tags=tags, carried=carried, source=str(file))
+        carried = _first_listed({f: p for f, p in packets.items() if f != file}, photo.frame)
+        chosen = choose(_listed(photo.frame, file, old, carried)) if choose else regions
+        if old is not None or chosen:
+            packet = build(chosen, photo.frame, old, tags=tags, carried=carried, source=str(file))
             if packet != old:
                 new[file] = packet
     for file, packet in new.items():
@@ -96,6 +106,12 @@ def write(
         else:
             _save(file, packet, packets.get(file), like=file if file in packets else photo.path)
     return tuple(new)
+
+
+def _listed(frame: Frame, file: Path, *packets: bytes | None) -> tuple[Region, ...]:
+    """What the first of these packets that has a list tells: what a new list begins with."""
+    told = (parse(packet, frame, str(file)) for packet in packets if packet is not None)
+    return next((found for found in told if found is not None), ())
 
 
 def remove(path: str | Path, names: Iterable[str], *, embed: bool = False) -> int:

@@ -1,7 +1,11 @@
-"""A gallery in one SQLite file: one writer at a time, any number of readers."""
+"""A gallery in one SQLite file: one writer at a time, any number of readers.
+
+Where its folder may not be written, as on a read-only disk, it can be looked at all the same.
+"""
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -25,7 +29,8 @@ class SqliteFile:
     def __init__(self, path: str | Path, *, create: bool = True, patience: float = 10.0) -> None:
         """Opens the file at `path`, making it and its folders if `create`.
 
-        `patience` is how many seconds a call waits for another process that is writing.
+        `patience` is how many seconds a call waits for another process that is writing. A file
+        that may not be written, or whose folder may not, can be read.
         Raises GalleryError (no such file), GalleryDamaged, GalleryUnwritable, GalleryBusy.
         """
         self.file = Path(path).expanduser().absolute()
@@ -36,21 +41,53 @@ class SqliteFile:
             raise GalleryError(f"{self.file} {fault}; make it with `fusiform index`.")
         self._make_folder()
         with named_faults(self.file):
-            self._db = sqlite3.connect(
-                self.file, timeout=patience, isolation_level=None, check_same_thread=False
-            )
             try:
-                self._migrate(time.monotonic() + patience)
-            except BaseException:
-                self._db.close()
-                raise
+                self._db = self._opened(patience)
+            except sqlite3.OperationalError as error:
+                if not self._lies_fixed(error):
+                    raise
+                self._db = self._opened(patience, fixed=True)
 
-    def _migrate(self, deadline: float) -> None:
+    def _opened(self, patience: float, fixed: bool = False) -> sqlite3.Connection:
+        """A connection; `fixed`: to a file that cannot change, beside which nothing is made."""
+        # A log of changes (WAL) needs files of its own beside the gallery, even to read it:
+        # https://www.sqlite.org/wal.html, section 5; `immutable`: https://www.sqlite.org/uri.html
+        place = f"{self.file.as_uri()}?immutable=1" if fixed else self.file
+        db = sqlite3.connect(
+            place, uri=fixed, timeout=patience, isolation_level=None, check_same_thread=False
+        )
+        try:
+            self._migrate(db, time.monotonic() + patience, fixed)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _lies_fixed(self, error: sqlite3.OperationalError) -> bool:
+        """Whether it could not be opened because its folder may not be written.
+
+        Raises GalleryUnwritable if it cannot be read alone: the last changes are still beside it.
+        """
+        code, folder = error.sqlite_errorcode, self.file.parent
+        effective = os.access in os.supports_effective_ids
+        closed = not os.access(folder, os.W_OK, effective_ids=effective)
+        closed = closed and code & 0xFF == sqlite3.SQLITE_CANTOPEN
+        if not (closed or code == sqlite3.SQLITE_READONLY_DIRECTORY) or not self.file.is_file():
+            return False
+        log = Path(f"{self.file}-wal")
+        if log.is_file() and log.stat().st_size:
+            raise GalleryUnwritable(
+                f"{self.file} has changes in {log.name} that can be read only where its folder may "
+                "be written; copy both files to such a folder."
+            )
+        return True
+
+    def _migrate(self, db: sqlite3.Connection, deadline: float, fixed: bool) -> None:
         # While another process makes the file, or closes it last, SQLite says "busy" at once
         # instead of waiting (https://www.sqlite.org/wal.html, section 9).
         while True:
             try:
-                return migrate(self._db, self.file)
+                return migrate(db, self.file, fixed)
             except sqlite3.OperationalError as error:
                 busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
                 if not busy or time.monotonic() > deadline:

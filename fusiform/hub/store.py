@@ -26,8 +26,9 @@ class Model:
     data: Path | bytes | None
 
 
-def locate(name_or_path: str | Path) -> Model:
-    """The model of a shipped card's name, or of the path of any ONNX file.
+def locate(name_or_path: str | Path, kind: str = "") -> Model:
+    """The model of a shipped card's name, or of the path of any ONNX file. An unknown name is told
+    which there are, with `kind` (see `card.KINDS`) which of that kind.
 
     Looks in the store, in the folders named by FUSIFORM_MODELS (separated as in PATH, never
     written to) and in installed packages; it never downloads. Weights are checked against
@@ -41,7 +42,8 @@ def locate(name_or_path: str | Path) -> Model:
         return Model(infer_card(path), path)
     if path.suffix or len(path.parts) > 1:
         raise ModelMissing(f"{path}: no such file; give the path of an ONNX file")
-    raise ChoiceError("model", [*shipped_cards(), "the path of an ONNX file"], str(name_or_path))
+    known = [name for name, card in shipped_cards().items() if kind in ("", card.kind)]
+    raise ChoiceError("model", [*known, "the path of an ONNX file"], str(name_or_path))
 
 
 def available() -> list[tuple[Card, str]]:

@@ -211,7 +211,11 @@ def test_models_in_words(invoke):
         (["people", "-g", "nowhere.db"], 1, "nowhere.db does not exist; make it with"),
         (["verify", "a.jpg", "b.jpg"], 1, "a.jpg: does not exist; check the path"),
         (["verify", "a.jpg", "b.jpg", "--fmr", "0.5"], 2, "fmr must be one of"),
-        (["detect", "x", "--detector", "hog"], 2, "model must be one of"),
+        (
+            ["detect", "x", "--detector", "hog"],
+            2,
+            "model must be one of 'dlib-hog', 'yunet-n', 'yunet-s', 'the",
+        ),
         (["detect", "x", "--detector", "own.onnx"], 1, "own.onnx: no such file"),
         (["pull", "yunet-s", "--from", "gone.onnx"], 1, "gone.onnx"),
         (["name", "1", "  "], 2, "name must be text that is not a number"),

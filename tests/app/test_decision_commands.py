@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import signal
+import subprocess
 
 import pytest
 from typer.testing import CliRunner
@@ -69,6 +73,20 @@ def test_two_names_are_not_made_one_unasked(invoke, verb):
     assert json.loads(invoke(verb, one, two, "--yes", "--json")[1])["name"] == "Grace Hopper"
 
 
+def test_the_journal_says_where_a_box_was_drawn(invoke, folder, tmp_path):
+    own = ("--gallery", tmp_path / "own.db")
+    invoke("index", folder, *own)
+    photo = folder / "grace_hopper.jpg"
+    invoke("box", photo, 9, 9, 90, 90, *own)
+    said = f"1 face drawn by hand in {photo}"
+    assert said in invoke("journal", *own)[1]
+    assert invoke("undo", *own)[1] == f"undone: {said}\n"
+    assert said in invoke("journal", *own)[1]
+    shutil.rmtree(folder)
+    invoke("clean", folder, "--yes", *own)
+    assert "1 face drawn by hand  undone" in invoke("journal", *own)[1]
+
+
 def test_nobody_is_told_by_number_twice(invoke):
     one = invoke("people")[1].splitlines()[1].split()[0]
     assert invoke("show", one)[1].startswith(f"Person {one}: ")
@@ -130,6 +148,17 @@ def test_find_by_query(invoke, album, tmp_path, monkeypatch):
         invoke("find", tmp_path / "holiday (1).jpg")
 
 
+@pytest.mark.parametrize(
+    "called", ["AND", "or", "NOT Ada", "(", '"', "\\", "nobody", "A*", "a/b.jpg"]
+)
+def test_whoever_is_named_like_an_operator_is_found_in_quotation_marks(invoke, called):
+    one, two = (row.split()[0] for row in invoke("people")[1].splitlines()[1:3])
+    invoke("name", one, called)
+    written = '"' + re.sub(r'([\\"*])', r"\\\1", called) + '"'
+    assert invoke("find", written)[1] == invoke("show", one)[1]
+    assert invoke("find", f"{written} AND #{two}")[1].startswith(f"{written} AND #{two}: 1 photo")
+
+
 def test_questions_are_answered_in_the_terminal(copied):
     with Store(copied) as store:
         regroup(store, 0.9999999)
@@ -150,6 +179,38 @@ def test_questions_are_answered_in_the_terminal(copied):
         assert kinds == {"merge", "not-same"}
         assert len(people(store)) < before
     assert "nothing to ask" in answer("")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent otherwise on this system")
+def test_ctrl_c_at_a_question_keeps_the_answers_before(program, copied):
+    with Store(copied) as store:
+        regroup(store, 0.9999999)
+    words = [*program, "ask", "--gallery", str(copied)]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(words, preexec_fn=hear_ctrl_c, **pipes) as child:
+        told = until(child.stderr, b"(y: yes")
+        child.stdin.write(b"y\n")
+        child.stdin.flush()
+        told += until(child.stderr, b"(y: yes")
+        child.send_signal(signal.SIGINT)
+        told += child.communicate(timeout=60)[1]
+    assert child.returncode == 130
+    assert b"\n1 answer kept; `fusiform undo` takes the last one back\nstopped; what was" in told
+    with Store(copied) as store:
+        assert [act.kind for act in acts(store)] == ["merge"]
+
+
+def hear_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def until(stream, words: bytes) -> bytes:
+    told = b""
+    while words not in told:
+        piece = os.read(stream.fileno(), 4096)
+        assert piece, told
+        told += piece
+    return told
 
 
 def test_why_in_words(invoke):

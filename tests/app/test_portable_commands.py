@@ -34,6 +34,9 @@ def test_to_another_machine(gallery, folder, tmp_path):
     place.unlink()
     told = typed("import", archive, "-g", place, "--move", f"{folder}={moved}")
     assert "do not lie there" not in told
+    assert "--move" not in told
+    wrong = typed("import", archive, "-g", tmp_path / "wrong.db", "--move", f"{folder}s={moved}")
+    assert f"--move {folder}s={moved}: nothing in the archive lies in {folder}s\n" in wrong
     with Gallery(place) as there:
         assert shown(there) == shown(gallery)
         assert {Path(f.photo).parent for p in there.people() for f in p.faces} == {Path(moved)}

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ from typer.main import get_command
 
 from fusiform import Gallery
 from fusiform.app.cli import app
-from fusiform.core.errors import ChoiceError, GalleryError
+from fusiform.core.errors import ChoiceError, GalleryError, GalleryUnwritable
 
 TREE = get_command(app)
 USING = [
@@ -82,6 +85,59 @@ def test_clean_takes_gone_files_off_the_list(invoke, folder, tmp_path):
     shutil.move(tmp_path / "away", folder)
     invoke("index", folder, *gallery)
     assert invoke("show", "Ada", *gallery)[1].startswith("Ada (number 1): 2 faces")
+
+
+LOOKING = (
+    *(["people"], ["show", "1"], ["find", "#1 AND alone"], ["find", "album/grace_hopper.jpg"]),
+    *(["why", "1", "1"], ["journal"], ["ask", "--json"], ["consent"], ["zone", "list"], ["keep"]),
+)
+CHANGING = (
+    *(["name", "1", "Ada"], ["same", "1", "2"], ["undo"], ["group"], ["hide", "1"], ["keep", "2y"]),
+    *(
+        ["index", "album"],
+        ["forget", "1", "--yes"],
+        ["write-names"],
+        ["consent", "1", "--given", "x"],
+    ),
+)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions work differently on this system")
+def test_what_lies_on_a_read_only_disk_can_be_looked_at(invoke, copied, album, monkeypatch):
+    """The commands come first where they may write, for what they load."""
+    monkeypatch.chdir(album.parent)
+    one = invoke("people")[1].splitlines()[1].split()[0]
+    invoke("name", one, "Grace Hopper")
+    before = [invoke(*words) for words in LOOKING]
+    with read_only(copied) as moved:
+        place = ("--gallery", moved)
+        assert [invoke(*words, *place) for words in LOOKING] == before
+        for words in CHANGING:
+            with pytest.raises(
+                GalleryUnwritable, match=r"a\.db(\.lock)? (may not|cannot) be written"
+            ):
+                invoke(*words, *place)
+        assert [path.name for path in moved.parent.iterdir()] == ["a.db"]
+        assert [invoke(*words, *place) for words in LOOKING] == before
+    assert not list(album.glob("*.xmp"))
+
+
+@contextmanager
+def read_only(gallery: Path) -> Iterator[Path]:
+    """A copy in a folder where this process may not write, even when the tests run as root."""
+    with tempfile.TemporaryDirectory() as name:
+        moved = Path(shutil.copy(gallery, Path(name) / "a.db"))
+        moved.chmod(0o444)
+        moved.parent.chmod(0o555)
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(65534)
+        try:
+            yield moved
+        finally:
+            if root:
+                os.seteuid(0)
+            moved.parent.chmod(0o755)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")

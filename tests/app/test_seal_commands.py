@@ -67,6 +67,13 @@ def test_nobody_there_to_type(album):
         told("seal")
 
 
+def test_reembed_names_the_embedders_there_are(album):
+    done = CliRunner().invoke(app, ["reembed", "foo"])
+    assert done.exit_code == 1
+    known = "model must be one of 'dlib-resnet', 'the path of an ONNX file'. Got 'foo'."
+    assert str(done.exception) == known
+
+
 def test_reembed_refuses_what_does_not_go_together(album):
     done = CliRunner().invoke(app, ["reembed", "dlib-resnet", "--drop", "--switch"])
     assert done.exit_code == 1

@@ -190,6 +190,26 @@ def test_only_those_who_are_allowed_are_found(grouped, crowd):
     assert sorted(told).count(()) == 10
 
 
+def test_did_you_mean_tells_only_names_that_may_be_found(grouped):
+    for number, called in {1: "Ada Lovelace", 2: "Ada Loveless", 3: "Ada Lovell"}.items():
+        name(grouped, number, called)
+    note_consent(grouped, 2, False, "by telephone")
+    note_consent(grouped, 3, True, "by letter", "2020-01-01")  # expired
+    with pytest.raises(UnknownPerson, match=r"did you mean 'Ada Lovelace'\?$"):
+        person(grouped, "Ada Lovelac")
+    note_consent(grouped, 3, True, "by letter")
+    allowed = frozenset({3})
+    for search in (
+        lambda: person(grouped, "Ada Lovelac", allowed),
+        lambda: photos(grouped, "Ada Lovelac OR nobody", None, allowed),
+        lambda: write_names(grouped, ["Ada Lovelac"], allowed=allowed),
+    ):
+        with pytest.raises(UnknownPerson, match=r"did you mean 'Ada Lovell'\?$"):
+            search()
+    with pytest.raises(UnknownPerson, match="lists all"):
+        person(grouped, "Ada Lovelac", frozenset())
+
+
 def test_only_those_who_are_allowed_are_written_and_named(grouped, tmp_path):
     names = {1: "Ada Lovelace", 2: "Grace Hopper"}
     moved = [(str(tmp_path / f"{n}.jpg"), f"/photos/{n}.jpg") for n in range(20)]

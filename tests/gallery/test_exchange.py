@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +28,7 @@ from fusiform.gallery import (
     undo,
     write_names,
 )
-from fusiform.gallery.exchange import _overlap
+from fusiform.gallery.exchange import Differing, _overlap
 from fusiform.gallery.regions import Region
 
 
@@ -40,7 +42,9 @@ def album(store, tmp_path, crowd, photo) -> Store:
         path = tmp_path / f"{i}.jpg"
         Image.new("RGB", (200, 120), (i, 90, 90)).save(path)
         faces = Faces(boxes, np.ones(2), points, vectors[2 * i : 2 * i + 2])
-        store.add_photo(replace(photo(i, str(path)), width=200, height=120), faces)
+        size = {"width": 200, "height": 120, "size": path.stat().st_size}
+        lying = replace(photo(i, str(path)), mtime_ns=path.stat().st_mtime_ns, **size)
+        store.add_photo(lying, faces)
     regroup(store, 0.5)
     return store
 
@@ -114,6 +118,111 @@ def test_the_same_name_by_another_program_on_another_face_stays(album):
     name(album, "Ada", "Emmy")
     write_names(album)
     assert sorted(region.name for region in sidecar.read(photo)) == ["Ada", "Emmy"]
+
+
+def renamed(photo: str, old: bytes, new: bytes) -> None:
+    """What another program does that knows nothing of our mark."""
+    path = Path(f"{photo}.xmp")
+    path.write_bytes(path.read_bytes().replace(old, new))
+
+
+def test_what_another_program_has_renamed_is_listed_and_left(album):
+    name(album, 1, "Ada")
+    name(album, 2, "Grace")
+    write_names(album)
+    photo = person(album, "Ada").faces[0].photo
+    renamed(photo, b"Ada", b"Ada King")
+    done = write_names(album)
+    assert done.differing == (Differing(photo, 1, "Ada", "Ada King"),)
+    assert (done.photos, done.regions, done.failed) == (6, 11, ())
+    assert {r.name for r in sidecar.read(photo)} == {"Ada King", "Grace"}
+    assert write_names(album).changed == 0
+    name(album, 2, "Emmy")  # all else is brought up to date, also in that photo
+    assert write_names(album).differing == done.differing
+    assert {r.name for r in sidecar.read(photo)} == {"Ada King", "Emmy"}
+    assert write_names(album, overwrite=True).differing == ()
+    assert {r.name for r in sidecar.read(photo)} == {"Ada", "Emmy"}
+
+
+def test_a_name_that_the_face_bore_here_is_no_other_programs(album):
+    name(album, 1, "ada")
+    write_names(album)
+    name(album, 1, "Augusta")
+    name(album, 1, "Ada")
+    photo = person(album, "Ada").faces[0].photo
+    renamed(photo, b"ada", b"Augusta")
+    done = write_names(album)
+    assert (done.differing, done.regions) == ((), 6)
+    assert [r.name for r in sidecar.read(photo)] == ["Ada"]
+
+
+def test_names_go_into_the_photos_where_that_is_asked_for(album, tmp_path):
+    name(album, 1, "Ada")
+    before = files(tmp_path)
+    done = write_names(album, embed=True)
+    assert (done.photos, done.regions, done.changed, done.failed) == (6, 6, 6, ())
+    after = files(tmp_path)
+    assert not list(tmp_path.glob("*.xmp"))
+    assert sum(before[path] != after[path] for path in before) == 6
+    for face in person(album, "Ada").faces:
+        stat = Path(face.photo).stat()
+        assert album.seen(face.photo, stat.st_size, stat.st_mtime_ns)
+        digest = hashlib.sha256(Path(face.photo).read_bytes()).hexdigest()
+        assert album.photo_id(digest) == album.photo_at(face.photo)
+    assert write_names(album, embed=True).changed == 0
+    name(album, 1, "Emmy")
+    write_names(album, embed=True)
+    assert not any(b"Ada" in data for data in files(tmp_path).values())
+    assert forget(album, "Emmy").removed["regions"] == 6
+    assert not any(b"Emmy" in data for data in files(tmp_path).values())
+    assert all(
+        album.seen(p, Path(p).stat().st_size, Path(p).stat().st_mtime_ns) for p in paths(album)
+    )
+
+
+def paths(store: Store) -> list[str]:
+    return [path for (path,) in store.read("SELECT path FROM files")]
+
+
+def test_a_name_changed_in_the_photo_is_left_there(album):
+    """Also where a sidecar, which other programs pass over, has ours."""
+    name(album, 1, "Ada")
+    write_names(album)
+    write_names(album, embed=True)
+    photo = Path(person(album, 1).faces[0].photo)
+    sidecar.write(photo, [replace(r, name="Eve") for r in sidecar.read(photo)], embed=True)
+    renamed(str(photo), b"Eve", b"Ada")
+    photo.write_bytes(photo.read_bytes().replace(b"fusiform", b"somebody"))
+    known_again(album, photo)
+    done = write_names(album, embed=True)
+    assert [one.theirs for one in done.differing] == ["Eve"]
+    assert b"Eve" in photo.read_bytes()
+    assert [region.name for region in sidecar.read(photo)] == ["Ada"]
+
+
+def known_again(store: Store, photo: Path) -> None:
+    state = photo.stat()
+    store.add_file(store.photo_at(str(photo)), str(photo), state.st_size, state.st_mtime_ns)
+
+
+def test_a_photo_that_cannot_hold_names_stops_nothing(album, tmp_path):
+    name(album, 1, "Ada")
+    webp, changed, gone = (Path(face.photo) for face in person(album, 1).faces[:3])
+    with Image.open(webp) as image:
+        image.save(webp, "WEBP")
+    known_again(album, webp)
+    os.utime(changed, (1, 1))
+    gone.unlink()
+    before = webp.read_bytes(), changed.read_bytes()
+    done = write_names(album, embed=True)
+    assert (done.photos, done.regions, done.changed) == (3, 3, 3)
+    told = sorted(str(error) for error in done.failed)
+    assert [Path(line.split(": ")[0]) for line in told] == sorted([webp, changed, gone])
+    text = " ".join(told)
+    assert "XMP is not put into WEBP files" in text
+    assert "not as it was indexed; run `fusiform index`" in text
+    assert (webp.read_bytes(), changed.read_bytes()) == before
+    assert forget(album, "Ada").removed["regions"] == 3
 
 
 def test_names_come_back(album):

@@ -78,7 +78,7 @@ def rich(store, crowd, fill, photo, faces) -> Store:
     name(store, 1, "Alan Turing")
     fill(store, crowd(2, 1, d=128, seed=7)[0], first=200)  # nobody's
     with store.write() as db:
-        db.execute("INSERT INTO sidecars VALUES (?)", ("/photos/1.jpg.xmp",))
+        db.execute("INSERT INTO sidecars VALUES (?, ?)", ("/photos/1.jpg.xmp", 1))
         db.execute("INSERT INTO crops VALUES (?, ?)", (1, bytes(40) + b"\xff\xd8 one"))
         db.execute("INSERT INTO crops VALUES (?, ?)", (2, bytes(39) + b"?two\n"))
         sql = "INSERT INTO zones(folder, x1, y1, x2, y2) VALUES (?, ?, ?, ?, ?)"
@@ -114,7 +114,7 @@ def test_every_table_is_told(tmp_path):
     known = {table: [field.name for field in fields] for table, fields in TABLES.items()}
     known |= {"embeddings": ["face_id", "model_id", "vector"], "ungrouped": ["face_id"]}
     known |= {"crops": ["face_id", "crop"]}
-    assert len(MIGRATIONS) == 4
+    assert len(MIGRATIONS) == 5
     assert {t: sorted(names) for t, names in known.items()} == {
         t: sorted(names) for t, names in found.items()
     }
@@ -258,13 +258,14 @@ def test_only_an_empty_gallery_takes_it(rich, other, tmp_path):
 def test_photos_that_lie_elsewhere(rich, other, tmp_path):
     path = tmp_path / "family.fusiform"
     export(rich, path)
-    import_archive(path, other, {"/photos": "/mnt/b", "/photos/caf\udce9": "/mnt/c"})
+    moves = {"/photos": "/mnt/b", "/photos/caf\udce9": "/mnt/c", "/photo": "/x", "/photos/no": "/y"}
+    assert import_archive(path, other, moves).unmoved == ("/photo", "/photos/no")
     with Store(other) as back:
         paths = {row.photo for row in back.face_rows(range(1, 9))}
         assert paths == {"/mnt/b/0.jpg", "/mnt/b/3.jpg", "/mnt/b/6.jpg"}
         assert [skipped.path for skipped in back.skipped()] == ["/mnt/b/broken.jpg"]
         assert [drop[0] for drop in back.dropped()] == [ODD.replace("/photos/caf\udce9", "/mnt/c")]
-        assert back.read("SELECT path FROM sidecars") == [("/mnt/b/1.jpg.xmp",)]
+        assert back.read("SELECT * FROM sidecars") == [("/mnt/b/1.jpg.xmp", 1)]
         assert back.read("SELECT folder FROM zones") == [("/mnt/b",)]
 
 

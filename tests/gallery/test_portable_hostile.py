@@ -302,3 +302,15 @@ def test_the_bytes_of_an_archive_do_not_depend_on_the_hour(sound, tmp_path):
     with zipfile.ZipFile(sound) as archive:
         assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     assert zipfile.ZipFile(io.BytesIO(sound.read_bytes())).testzip() is None
+
+
+def test_an_archive_of_before_a_field_came_is_read(forged, tmp_path):
+    def older(parts: dict[str, bytes], manifest: dict[str, object]) -> None:
+        for part, left_out in (("photos.jsonl", "pixels"), ("sidecars.jsonl", "embedded")):
+            lines = [json.loads(line) for line in parts[part].splitlines()]
+            told = [{k: v for k, v in row.items() if k != left_out} for row in lines]
+            parts[part] = b"".join(json.dumps(row).encode() + b"\n" for row in told)
+
+    import_archive(forged(older), tmp_path / "new.db")
+    with Store(tmp_path / "new.db") as store:
+        assert set(store.read("SELECT pixels FROM photos")) == {(None,)}

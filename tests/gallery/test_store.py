@@ -8,7 +8,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from fusiform.core.errors import (
     ModelsDiffer,
 )
 from fusiform.core.faces import Dropped, Faces
-from fusiform.gallery import Skipped, Store, sqlite_file
+from fusiform.gallery import Skipped, Store, schema, sqlite_file
 
 
 def test_a_photo_comes_back(store, crowd, photo, faces):
@@ -179,35 +179,73 @@ def test_a_full_disk_is_named_and_what_was_stored_stays(only_files, store, crowd
     store.add_photo(photo(stored), faces(vectors[:3]))
 
 
+@contextmanager
+def closed(folder: Path) -> Iterator[None]:
+    """This process may read in the folder and not write, even when the tests run as root."""
+    (folder / "album.db").chmod(0o444)
+    folder.chmod(0o555)
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+        folder.chmod(0o755)
+
+
 @pytest.fixture
-def closed_folder() -> Iterator[Path]:
-    """A folder in which this process may read and not write, even when the tests run as root."""
+def open_folder() -> Iterator[Path]:
+    """A folder with a gallery, in which anybody may read."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with Store(folder / "album.db"):
-            pass
-        folder.chmod(0o555)
-        (folder / "album.db").chmod(0o444)
-        root = os.geteuid() == 0
-        if root:
-            os.seteuid(65534)
-        try:
-            yield folder
-        finally:
-            if root:
-                os.seteuid(0)
-            folder.chmod(0o755)
+        folder.chmod(0o755)
+        with Store(folder / "album.db") as made:
+            made.note("a", "b")
+        yield folder
+
+
+@pytest.fixture
+def closed_folder(open_folder) -> Iterator[Path]:
+    with closed(open_folder):
+        yield open_folder
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions work differently on this system")
 def test_a_folder_without_write_permission(closed_folder):
-    for path in (
-        closed_folder / "album.db",
-        closed_folder / "new.db",
-        closed_folder / "x" / "y.db",
-    ):
+    for path in (closed_folder / "new.db", closed_folder / "x" / "y.db"):
         with pytest.raises(GalleryUnwritable, match=str(closed_folder)):
             Store(path).close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions work differently on this system")
+def test_what_may_not_be_written_can_be_read(closed_folder):
+    with Store(closed_folder / "album.db", create=False) as store:
+        assert store.noted("a") == "b"
+        store.check()
+        with pytest.raises(GalleryUnwritable, match=r"album\.db may not be written; .*copy it"):
+            store.note("a", "c")
+        with pytest.raises(GalleryUnwritable, match=r"album\.db\.lock cannot be written"):
+            store.lock_for_indexing().__enter__()
+        assert store.noted("a") == "b"
+    assert [path.name for path in closed_folder.iterdir()] == ["album.db"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions work differently on this system")
+def test_changes_that_lie_beside_it_are_not_passed_over(open_folder):
+    log = open_folder / "album.db-wal"
+    log.write_bytes(b"changes")
+    log.chmod(0o444)
+    with closed(open_folder), pytest.raises(GalleryUnwritable, match=r"changes in album\.db-wal"):
+        Store(open_folder / "album.db", create=False)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions work differently on this system")
+def test_an_older_gallery_that_may_not_be_written_is_told(open_folder, monkeypatch):
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, lambda db: None))
+    with closed(open_folder), pytest.raises(GalleryUnwritable, match="may not be written"):
+        Store(open_folder / "album.db", create=False)
 
 
 def test_a_file_where_the_folder_should_be(tmp_path):
@@ -233,13 +271,13 @@ def test_a_locked_file_is_named(only_files, store, photo):
 def test_a_file_that_is_busy_while_opening_is_tried_again(tmp_path, monkeypatch, patience):
     real, tries = sqlite_file.migrate, []
 
-    def migrate(db: sqlite3.Connection, path: Path) -> None:
+    def migrate(db: sqlite3.Connection, path: Path, fixed: bool) -> None:
         tries.append(path)
         if len(tries) < 4:
             error = sqlite3.OperationalError("database is locked")
             error.sqlite_errorcode = sqlite3.SQLITE_BUSY
             raise error
-        real(db, path)
+        real(db, path, fixed)
 
     monkeypatch.setattr(sqlite_file, "migrate", migrate)
     if patience:
