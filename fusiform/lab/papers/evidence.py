@@ -38,8 +38,8 @@ Progress = Callable[[int, int], None]
 
 def results_folder() -> Path:
     """Where result files are: `results/papers` of a checkout, else of FUSIFORM_HOME."""
-    own = ROOT / "results" / "papers"
-    return own if own.is_dir() else home() / "results" / "papers"
+    own = ROOT / "results"
+    return (own if own.is_dir() else home() / "results") / "papers"
 
 
 def run(
