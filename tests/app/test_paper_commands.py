@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 pytest.importorskip("torch")
 
-from fusiform.app.cli import app  # noqa: E402
-from fusiform.lab.papers import evidence  # noqa: E402
-from fusiform.lab.papers.claims import catalogue  # noqa: E402
+from fusiform.app.cli import app
+from fusiform.lab.papers import evidence
+from fusiform.lab.papers.claims import catalogue
 
 
 def ask(*words, code=0):

@@ -79,8 +79,8 @@ def test_a_half_written_note_is_ignored(told, tmp_path):
 
 def test_figures_do_not_depend_on_the_number_of_processes(tmp_path, monkeypatch):
     monkeypatch.setattr(evidence, "trial", doubled)
-    alone = dict((s, p) for s, p, _ in evidence.trials("arcface", "tiny", [0, 1], 1))
-    shared = dict((s, p) for s, p, _ in evidence.trials("arcface", "tiny", [0, 1], 2))
+    alone = {s: p for s, p, _ in evidence.trials("arcface", "tiny", [0, 1], 1)}
+    shared = {s: p for s, p, _ in evidence.trials("arcface", "tiny", [0, 1], 2)}
     assert alone == shared == {0: {"c": [0.0, 0.0]}, 1: {"c": [2.0, 1.0]}}
 
 
