@@ -52,6 +52,12 @@ def test_run(monkeypatch, tmp_path):
     assert "shown" in ask(*words)
 
 
+def test_check(monkeypatch):
+    monkeypatch.setattr(evidence, "check", lambda name: name == "arcface")
+    assert json.loads(ask("check", "arcface", "--json")) == [{"id": "arcface", "stands": True}]
+    assert "must be run again" in ask("check", "facenet", code=1)
+
+
 def test_report(tmp_path):
     path = tmp_path / "papers.md"
     assert json.loads(ask("report", "--out", path, "--json")) == {"written": str(path)}

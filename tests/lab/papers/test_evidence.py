@@ -109,6 +109,24 @@ def test_a_full_disk_leaves_the_old_result(told, tmp_path, monkeypatch):
     assert [p.read_text() for p in tmp_path.iterdir()] == [before]
 
 
+def test_evidence_stands_where_a_change_changes_nothing(told, tmp_path, monkeypatch):
+    evidence.run("arcface", "small", (0, 1, 2), tmp_path, workers=1)
+    path = tmp_path / "arcface.json"
+    assert evidence.check("arcface", tmp_path)
+    before = json.loads(path.read_text())
+    path.write_text(json.dumps(before | {"sources": {"changed": "1"}}))
+    assert evidence.check("arcface", tmp_path)
+    after = json.loads(path.read_text())
+    assert after["sources"] == before["sources"]
+    assert after["claims"] == before["claims"]
+    assert "checked" in after
+    path.write_text(json.dumps(before | {"sources": {}, "tiny": {"quick": [0.1, 0.0]}}))
+    assert not evidence.check("arcface", tmp_path)
+    assert json.loads(path.read_text())["sources"] == {}
+    with pytest.raises(FusiformError, match="not measured"):
+        evidence.check("facenet", tmp_path)
+
+
 def test_damaged_results_are_named(tmp_path):
     (tmp_path / "arcface.json").write_text("{")
     with pytest.raises(FusiformError, match=r"arcface\.json is no result"):
