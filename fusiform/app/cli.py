@@ -26,6 +26,7 @@ from fusiform.app import (
     model_commands,
     picture_commands,
     portable_commands,
+    recognition_commands,
     seal_commands,
     world_commands,
 )
@@ -59,6 +60,7 @@ for part in (
     model_commands,
     seal_commands,
     bench_commands,
+    recognition_commands,
     world_commands,
 ):
     app.registered_commands += part.app.registered_commands
