@@ -37,9 +37,9 @@ def interval(
     """Percentile interval (Efron 1979) of `statistic` over people drawn with replacement.
 
     `statistic(counts)` gets how often each person counts, `counts (people,)` int64, and gives
-    a number, or NaN where the draw leaves nothing to measure; such rounds are left out.
-    Raises ChoiceError for fewer than two people, no rounds, a level outside (0, 1), or where
-    more than half of the rounds are NaN.
+    a number, infinity (of a ratio), or NaN where the draw leaves nothing to measure; rounds of
+    NaN are left out. Raises ChoiceError for fewer than two people, no rounds, a level outside
+    (0, 1), or where more than half of the rounds are NaN.
     """
     if people < 2:
         raise ChoiceError("people", "at least 2", people)
@@ -53,7 +53,11 @@ def interval(
     known = values[~np.isnan(values)]
     if 2 * len(known) < rounds:
         raise ChoiceError("people", "enough to measure most draws of them", people)
-    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    bounds = [(1 - level) / 2, (1 + level) / 2]
+    if np.isfinite(known).all():
+        low, high = np.quantile(known, bounds)
+    else:  # nothing lies halfway between a number and infinity, which a ratio may be
+        low, high = np.quantile(known, bounds, method="inverted_cdf")
     return Interval(float(statistic(np.ones(people, np.int64))), float(low), float(high))
 
 
