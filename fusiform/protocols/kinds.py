@@ -29,7 +29,7 @@ def _there(root: Path, *names: str) -> bool:
 
 
 def _groups(root: Path) -> list[str]:
-    return [g for g in rfw.GROUPS if _there(root, *(f"{base}/txts/{g}" for base in rfw.BASES))]
+    return [g for g in rfw.GROUPS if _there(root, *(f"{base}txts/{g}" for base in rfw.BASES))]
 
 
 def _janus(root: Path) -> list[str]:

@@ -42,7 +42,7 @@ def load(path: Path) -> dict[str, Any]:
         return _variables(content)
     except OSError as error:
         raise DataError(path, f"cannot be read ({error.strerror})", "check the path") from error
-    except (_Odd, struct.error, zlib.error, ValueError) as error:
+    except (_Odd, struct.error, zlib.error, ValueError, LookupError, RecursionError) as error:
         remedy = "take the file as it was published"
         raise DataError(path, f"cannot be read as a MAT-file ({error})", remedy) from error
 

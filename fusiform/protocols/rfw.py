@@ -26,13 +26,13 @@ from fusiform.protocols.sets import (
 )
 
 GROUPS = ("African", "Asian", "Caucasian", "Indian")
-BASES = ("", "test", "images/test")
+BASES = ("", "test/", "images/test/")
 
 
 def load(root: Path, group: str) -> PairTest:
     """The pairs of one of GROUPS. Raises DataError if lists and pictures do not fit."""
-    lists = folder_in(root, *(f"{base}/txts/{group}".lstrip("/") for base in BASES))
-    folder = folder_in(root, *(f"{base}/data/{group}".lstrip("/") for base in BASES))
+    lists = folder_in(root, *(f"{base}txts/{group}" for base in BASES))
+    folder = folder_in(root, *(f"{base}data/{group}" for base in BASES))
     listed = file_in(lists, f"{group}_pairs.txt")
     pairs = [named_pair(listed, place, line, folder) for place, line in lines(listed)]
     known = _points(lists / f"{group}_lmk.txt")
