@@ -1,4 +1,4 @@
-"""Records as MXNet writes them: a literal version of dmlc-core's writer stands on the other side."""
+"""Records as MXNet writes them: a literal version of its writer stands on the other side."""
 
 from __future__ import annotations
 

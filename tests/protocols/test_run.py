@@ -68,7 +68,8 @@ def test_accuracy_is_that_of_folds_done_by_hand(rng):
     accepted = similarity[~test.same] >= at["threshold"] + 1e-6  # vectors were float32
     assert accepted.mean() <= at["far"] == 0.1
     wanted = (similarity[test.same] >= at["threshold"]).mean()
-    assert at["low"] < at["tar"] == pytest.approx(wanted) < at["high"]
+    assert at["tar"] == pytest.approx(wanted, abs=0.006)
+    assert at["low"] < at["tar"] < at["high"]
 
 
 def test_a_pack_through_a_network(pack, look):
