@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.io import savemat
@@ -41,6 +41,7 @@ def test_lists_of_names_and_structs(tmp_path, compressed):
     assert one["pairs"][0, 0][0, 0]["age"].tolist() == [[3]]
 
 
+@settings(deadline=None)
 @given(arrays.arrays(st.sampled_from(TYPES), arrays.array_shapes(max_dims=3, max_side=5)))
 def test_numbers(tmp_path_factory, values):
     path = tmp_path_factory.getbasetemp() / "numbers.mat"
@@ -99,6 +100,7 @@ def test_what_is_not_followed(tmp_path):
         matfile.load(tmp_path / "gone.mat")
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6), st.integers(0, 255))
 def test_a_changed_byte_never_escapes(tmp_path_factory, at, value):
     path = tmp_path_factory.getbasetemp() / "changed.mat"

@@ -9,7 +9,7 @@ from collections import OrderedDict
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fusiform.core.errors import DataError
@@ -159,6 +159,7 @@ def test_missing_file(tmp_path):
         packs.load(tmp_path / "gone.bin")
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.binary(min_size=1), st.binary(min_size=1), st.booleans()), min_size=1),
     st.sampled_from(PROTOCOLS),
@@ -172,6 +173,7 @@ def test_it_reads_what_pickle_reads(tmp_path_factory, pairs, protocol):
     assert test.same.tolist() == [same for *_, same in pairs]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_random_bytes_are_refused_by_name(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "random.bin"

@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fusiform.core.errors import ChoiceError, DataError
@@ -95,6 +95,7 @@ def test_a_file_without_header_or_property(tmp_path, draw):
     assert len(recordio.identities(records)[0]) == 0
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([MAGIC, b"\xce", b"abc", b"\0" * 4, b"\xff\xd8\xff\xe0"])))
 def test_parts_are_joined_again(tmp_path_factory, pieces):
     picture = b"".join(pieces)
