@@ -7,6 +7,7 @@ import json
 import pickle
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -193,6 +194,20 @@ def test_crops_of_the_models_own_template_stay(portrait, models):
     cutter = Cutter(models)
     assert np.array_equal(cutter(Shot(file.getvalue(), None, "dlib150")), crop)
     assert cutter.had == ["crops as shipped"]
+
+
+def test_crops_are_scaled_to_the_cards_size(portrait, models):
+    pixels, points = portrait
+    crop = align(pixels, points[None], "arcface112")[0]
+    file = io.BytesIO()
+    Image.fromarray(crop).save(file, "PNG")
+    card = replace(models.embedder.card, template="arcface112", size=96, landmarks="")
+    small = Cutter(Models(models.detector, replace(models.embedder, card=card)))
+    found = small(Shot(file.getvalue(), None, "arcface112"))
+    wanted = np.asarray(Image.fromarray(crop).resize((96, 96), Image.Resampling.BILINEAR))
+    assert found.shape == (96, 96, 3)
+    assert np.abs(found.astype(int) - wanted).mean() < 6
+    assert small.had == ["crops as shipped"]
 
 
 def test_crops_of_another_template_are_moved(portrait, models):

@@ -50,7 +50,7 @@ def test_ijb(janus):
         ("name_5pts_score", " 0.02\n", "\n", "line 2 reads .* x5 y5 score"),
         ("name_5pts_score", " 0.02\n", " high\n", "line 2 reads"),
         ("template_pair_label", "10 20 0", "10 50 0", "names template 50, which has no picture"),
-        ("template_pair_label", "10 20 0", "10 20 2", "other than two templates and 0 or 1"),
+        ("template_pair_label", "10 20 0", "10 20 2", "has labels other than 0 and 1"),
         ("template_pair_label", "10 20 0", "10 20", "cannot be read"),
         ("template_pair_label", "10 20 0", "10 20 no", "cannot be read"),
     ],

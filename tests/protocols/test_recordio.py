@@ -139,10 +139,10 @@ def test_corrupt_records_name_the_offset(make, people, tmp_path):
     ("index", "told"),
     [
         ("0\t0\n1\t99999999\n", "ends at byte [0-9]+ where train.idx has a record at 99999999"),
-        ("0 0 0\n", "line 1 reads '0 0 0' where 'number<tab>offset' is wanted"),
-        ("0\tx\n", "line 1 reads"),
+        ("0 0 0\n", "has 3 numbers a line where 'number offset' is wanted"),
+        ("0\tx\n", "cannot be read as lines 'number offset' .*'x'"),
         ("1\t0\n1\t8\n", "two records of one number"),
-        ("\n", "train.idx: is empty"),
+        ("\n", "train.idx: cannot be read as lines .*no data"),
         ("1\t4\n", "byte 4 begins with"),
     ],
 )

@@ -168,7 +168,8 @@ def test_kinds_are_known_by_their_lists(tmp_path, pack, put):
     (tmp_path / "lfw_ann.txt").write_text("1 x/0.jpg x/1.jpg\n")
     assert [load().name for load in loaders(tmp_path)] == ["cfp_fp", "lfw", "lfw"]
     assert len(loaders(tmp_path, "annotated")) == 1
-    (people,) = loaders(tmp_path, "folders")
+    (people,) = loaders(tmp_path / "x" / "..", "folders")
+    assert people().name == tmp_path.name
     assert people().names == ("x",)
 
 
