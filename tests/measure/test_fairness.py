@@ -64,6 +64,12 @@ def test_drawn_rates_are_literal(seed):
     np.testing.assert_allclose(ours, literal(*world(seed), 0.4, counts))
 
 
+def test_a_pair_at_the_threshold_is_accepted():
+    faces = np.array([[1, 0], [1, 0], [1, 0], [0, 1]] * 2)  # all cosines are exactly 0 or 1
+    found = f.group_pairs(faces, np.repeat([0, 1, 2, 3], 2), np.repeat([0, 1], 4)).rates(1.0)
+    assert (found.fmr.tolist(), found.fnmr.tolist()) == ([0.5, 0.5], [0.5, 0.5])
+
+
 def test_order_does_not_matter():
     faces, labels, groups = world(4)
     order = np.random.default_rng(5).permutation(len(faces))
