@@ -341,8 +341,9 @@ def _print(result: Result) -> None:
     machine = result.environment
     show(f"{result.name}: {result.statistic}")
     show(f"{machine['cpu']}, {machine['threads']} cores; fusiform {machine['fusiform']}")
-    columns = ["what", "ours#", "the other", "theirs#", "ratio#", "unit"]
-    show_table(columns, [_row(line) for line in result.comparisons])
+    if result.comparisons:
+        columns = ["what", "ours#", "the other", "theirs#", "ratio#", "unit"]
+        show_table(columns, [_row(line) for line in result.comparisons])
     for title, rows in result.tables.items():
         show("")
         show(title)
@@ -356,7 +357,8 @@ def _print_rows(rows: list[dict[str, Any]]) -> None:
         show_json(rows)  # lists within rows fit no table
     else:
         heads = list(rows[0]) if rows else []
-        show_table(heads, [[row[head] for head in heads] for row in rows])
+        cells = [["-" if row[head] is None else row[head] for head in heads] for row in rows]
+        show_table(heads, cells)
 
 
 def _row(line: Comparison) -> list[str]:
