@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fusiform.app.bench.run import Result, cores, environment
+from fusiform.core.align import align, template
 from fusiform.core.decode import Pixels
 from fusiform.core.faces import Faces, Floats
 from fusiform.core.pictures import read
-from fusiform.detection.align import align, template
 from fusiform.pipeline import (
     Models,
     aligned,
