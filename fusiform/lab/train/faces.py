@@ -57,7 +57,8 @@ def face_batches(
 
 def as_input(images: Pixels) -> Tensor:
     """uint8 `(n, S, S, 3)` -> float32 `(n, 3, S, S)` in [-1, 1], laid out channels last."""
-    pixels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
+    whole = np.require(images, requirements=["C", "W"])  # torch wants arrays it could write to
+    pixels = torch.from_numpy(whole).permute(0, 3, 1, 2)
     return pixels.float().sub_(127.5).div_(127.5)
 
 
@@ -91,7 +92,7 @@ def features(
     if isinstance(net, nn.Module):
         net.eval()
     parts = []
-    for start in range(0, len(images), batch):
+    for start in range(0, max(1, len(images)), batch):
         pictures = as_input(images[start : start + batch]).to(device)
         parts.append(net(change(pictures) if change else pictures).float().cpu().numpy())
     if isinstance(net, nn.Module):

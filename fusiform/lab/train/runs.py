@@ -11,7 +11,7 @@ from typing import Any
 
 from fusiform.core.errors import FusiformError
 
-OPTIONS, STATS = "options.json", "stats.jsonl"
+OPTIONS, STATS, PART = "options.json", "stats.jsonl", ".*.part-*"
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,9 @@ class Run:
             raise unwritable(self.folder, error) from error
 
     def resume(self, step: int) -> None:
-        """Forgets lines after `step`: they will be made again."""
+        """Forgets lines after `step`, which will be made again, and files that a kill cut short."""
+        for cut in (*self.folder.glob(PART), *self.checkpoints.glob(PART)):
+            cut.unlink(missing_ok=True)
         kept = [json.dumps(row) + "\n" for row in self.stats() if row["step"] <= step]
         write(self.folder / STATS, "".join(kept))
 
