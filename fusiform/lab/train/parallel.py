@@ -102,8 +102,8 @@ def lost(folder: Path | None) -> Iterator[None]:
 
 
 def first_line(error: Exception) -> str:
-    """Without the place in the backend's source that it begins with."""
-    return str(error).splitlines()[0].rpartition("] ")[2][:120] if str(error) else repr(error)
+    """Without the place in the backend's source that it begins with, and its advice."""
+    return (str(error).splitlines() or [repr(error)])[0].rpartition("] ")[2].partition(". ")[0]
 
 
 def in_turn(work: Callable[[], T]) -> T:
@@ -182,7 +182,7 @@ def spread(both: nn.ModuleDict) -> Objective:
     whole: nn.Module = Forward(both)
     if part()[1] > 1:
         names = [f"both.{name}" for name in sharded_names(both)]
-        DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(whole, names)
+        DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(whole, names)  # type: ignore[no-untyped-call]
         whole = DistributedDataParallel(whole)
     return whole
 

@@ -124,7 +124,7 @@ def cosines(features: Tensor, weight: Tensor, centres: int) -> Tensor:
     Products are divided by the norms of the prototypes, which spares a copy of these.
     """
     product = functional.normalize(features) @ weight.T
-    cosine = product / weight.norm(dim=1).clamp_min(1e-12)
+    cosine: Tensor = product / weight.norm(dim=1).clamp_min(1e-12)
     return cosine if centres == 1 else cosine.view(len(cosine), -1, centres).amax(2)
 
 
