@@ -14,7 +14,7 @@ from fusiform.core.errors import ChoiceError
 from fusiform.lab.train.augment import FLIP, Augment
 from fusiform.lab.train.batches import Sampler
 from fusiform.lab.train.loop import Batch, Batches
-from fusiform.lab.train.parallel import Part
+from fusiform.lab.train.parallel import Part, apart
 
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -50,7 +50,7 @@ def face_batches(
 
     def batch(step: int) -> dict[str, Tensor]:
         rows = sampler(step)
-        draw = torch.Generator(device).manual_seed(seed * 7_919 + step + (part[0] << 40))
+        draw = torch.Generator(device).manual_seed(seed * 7_919 + step + apart(part[0]))
         pictures = augment(as_input(images[rows]).to(device), draw)
         label = torch.from_numpy(labels[rows]).to(device)
         return {"image": pictures, "label": label, "row": torch.from_numpy(rows)}
@@ -60,8 +60,8 @@ def face_batches(
 
 def as_input(images: Pixels) -> Tensor:
     """uint8 `(n, S, S, 3)` -> float32 `(n, 3, S, S)` in [-1, 1], laid out channels last."""
-    whole = np.require(images, requirements=["C", "W"])  # torch wants arrays it could write to
-    pixels = torch.from_numpy(whole).permute(0, 3, 1, 2)
+    # A copy: torch takes no array that is mirrored, and warns of one that it could not write to.
+    pixels = torch.from_numpy(np.array(images, order="C")).permute(0, 3, 1, 2)
     return pixels.float().sub_(127.5).div_(127.5)
 
 

@@ -105,25 +105,25 @@ def train(
         parts = {"both": both, "average": average} if average is not None else {"both": both}
         start = load_state(run.checkpoints, parts, optimiser, scaler) if run else 0
         parallel.same("checkpoints", start)
-        first = parallel.part()[0] == 0
-        if run and first:
+        rank = parallel.part()[0]
+        if run and rank == 0:
             run.resume(start)
         both.train()
         for step in range(start, plan.steps):
-            torch.manual_seed(plan.seed * 1_000_003 + step + (parallel.part()[0] << 40))
+            torch.manual_seed(plan.seed * 1_000_003 + step + parallel.apart(rank))
             batch = {name: value.to(device) for name, value in batches(step).items()}
             numbers = one_step(both, forward, batch, plan, step, optimiser, scaler, run)
             if average is not None:
                 blend(average, net, 0.5 ** (1 / plan.average))
             done = step + 1
             ending = done == plan.steps or asked(stop)
-            if run and first and (done % plan.every == 0 or ending):
+            if run and rank == 0 and (done % plan.every == 0 or ending):
                 run.log(done, numbers)
             if run and (done % plan.save == 0 or ending):
                 judged = net if average is None else average
-                keep(run, done, parts, optimiser, scaler, at_save if first else None, judged)
+                keep(run, done, parts, optimiser, scaler, None if rank else at_save, judged)
                 both.train()
-            if progress and first:
+            if progress and rank == 0:
                 progress(done, plan.steps, numbers)
             if ending:
                 break

@@ -42,6 +42,12 @@ def part() -> Part:
     return dist.get_rank(), dist.get_world_size()
 
 
+def apart(rank: int) -> int:
+    """What a process adds to a seed of torch, so that each draws its own: far apart in the 32 bits
+    that the CPU's generator looks at, and nothing for process 0."""
+    return rank * 2_654_435_761  # the golden ratio's share of 2^32
+
+
 @contextmanager
 def joined(device: str = "cpu", timeout: float = 600.0) -> Iterator[str]:
     """Inside, this process is one of those that torchrun started; gives the device it has.

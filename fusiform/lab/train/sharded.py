@@ -75,7 +75,7 @@ class ShardedMarginSoftmax(nn.Module):
         cosine = cosines(features, weight, self.centres)
         if self.margin is not None:
             cosine = self.margin(cosine, places, features.norm(dim=1))
-        loss: Tensor = CrossEntropy.apply(self.scale * cosine.float(), places)  # type: ignore[no-untyped-call]
+        loss: Tensor = CrossEntropy.apply(cosine.float(), places, self.scale)  # type: ignore[no-untyped-call]
         return loss
 
     def seen(self, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -156,28 +156,29 @@ class Gather(torch.autograd.Function):
 
 
 class CrossEntropy(torch.autograd.Function):
-    """Mean cross-entropy of logits `(n, k)` of which each process has some columns; labels `(n,)`
-    are columns here, or -1 where another process has the column."""
+    """Mean cross-entropy of `scale` times cosines `(n, k)` of which each process has some columns;
+    labels `(n,)` are columns here, or -1 where another process has the column."""
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, labels: Tensor) -> Tensor:
-        column = labels.clamp_min(0)[:, None]
-        largest = reduced(logits.amax(1), dist.ReduceOp.MAX)
-        true = (logits.gather(1, column)[:, 0] - largest).where(labels >= 0, 0.0)
-        share = (logits - largest[:, None]).exp_()
+    def forward(ctx: Any, cosine: Tensor, labels: Tensor, scale: float) -> Tensor:
+        largest = reduced(scale * cosine.amax(1), dist.ReduceOp.MAX)
+        share = (scale * cosine).sub_(largest[:, None])
+        true = share.gather(1, labels.clamp_min(0)[:, None])[:, 0].where(labels >= 0, 0.0)
+        share.exp_()
         total, true = reduced(torch.stack([share.sum(1), true]), dist.ReduceOp.SUM)
         share.div_(total[:, None])
         ctx.save_for_backward(share, labels)
+        ctx.scale = scale
         loss: Tensor = (total.log() - true).mean()
         return loss
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None]:
         share, labels = ctx.saved_tensors
-        each = slope / len(share)
+        each = slope * ctx.scale / len(share)
         true = (-each).expand(len(labels)).where(labels >= 0, 0.0)
         found = (share * each).scatter_add_(1, labels.clamp_min(0)[:, None], true[:, None])
-        return found, None
+        return found, None, None
 
 
 def reduced(values: Tensor, how: Any) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -173,7 +174,8 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], told: Mapping[str, s
             "the run goes on from its last checkpoint."
         ) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def load_tensors(

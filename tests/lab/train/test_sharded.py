@@ -47,7 +47,7 @@ def test_alone_it_is_the_margin_softmax(make, centres):
 def test_cross_entropy_has_its_own_gradient():
     logits = torch.randn(5, 9, dtype=torch.float64, generator=generator(0)) * 30
     logits.requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: CrossEntropy.apply(x, LABELS), (logits,))
+    assert torch.autograd.gradcheck(lambda x: CrossEntropy.apply(x, LABELS, 1.7), (logits,))
 
 
 def test_bad_choices_are_named():
@@ -83,15 +83,15 @@ def test_a_sample_holds_all_positives(classes, rate, seed, data):
 
 
 def test_negatives_are_drawn_evenly():
-    """Each of 20 negatives in 1/4 of 4,000 draws, within five deviations."""
+    """Each of 20 negatives in 1/4 of 1,500 draws, within five deviations."""
     count = torch.zeros(24)
-    for seed in range(4000):
+    for seed in range(1500):
         chosen = sampled(torch.tensor([0, 5, 6, 23]), 24, 9 / 24, generator(seed, "draw"))
         count[chosen] += 1
-    assert (count[[0, 5, 6, 23]] == 4000).all()
-    others = count[count < 4000]
+    assert (count[[0, 5, 6, 23]] == 1500).all()
+    others = count[count < 1500]
     assert len(others) == 20
-    assert ((others - 1000).abs() < 5 * (4000 * 0.25 * 0.75) ** 0.5).all()
+    assert ((others - 375).abs() < 5 * (1500 * 0.25 * 0.75) ** 0.5).all()
 
 
 def test_the_sample_follows_seed_and_step():
