@@ -327,6 +327,28 @@ def identity(
     tell(bench_identity(people=people, images=images, seed=seed), keep, as_json)
 
 
+@bench.command(cls=Command)
+def sharded(
+    classes: Annotated[
+        str, typer.Option(help="Numbers of classes, with commas between.")
+    ] = "100000,500000,1000000,2000000",
+    limit: Annotated[float, typer.Option(help="GB that no measurement may go beyond.")] = 8.0,
+    seed: SeedOption = 0,
+    keep: SaveOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Memory and time of a training step by number of classes, all seen or a tenth; needs torch.
+
+    Example:
+
+        fusiform bench sharded --classes 100000,1000000 --save
+    """
+    from fusiform.app.bench.sharded import bench_sharded
+
+    numbers = [int(size) for size in classes.split(",") if size]
+    tell(bench_sharded(numbers, limit=limit, seed=seed), keep, as_json)
+
+
 def tell(result: Result, keep: bool, as_json: bool) -> None:
     """Prints a result, and writes it down if asked."""
     if as_json:

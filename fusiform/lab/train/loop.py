@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -224,21 +223,22 @@ def keep(
 
 
 def finite(what: str, value: float, step: int, batch: Batch, run: Run | None) -> None:
-    """Ends a run where `value` is not finite, leaving the batch that did it."""
+    """Ends a run where `value` is not finite, leaving the batch of each process in which it is."""
     values = parallel.everyone([value])[:, 0]
     bad = (~values.isfinite()).nonzero()[:, 0].tolist()
     if not bad:
         return
     rank, of = parallel.part()
-    where = f" in process {bad[0]}" if of > 1 else ""
+    where = f" in process {', '.join(map(str, bad))}" if of > 1 else ""
     said = f"The {what} became {float(values[bad[0]]):g} at step {step}{where}"
     told = "Try a lower rate, more warm-up or clipping."
     if run is None:
         raise FusiformError(f"{said}. {told}")
-    path: Path = run.folder / "nan.safetensors"
-    if rank == bad[0]:
-        save_tensors(path, dict(batch), {"step": str(step)})
+    paths = [run.folder / ("nan.safetensors" if of == 1 else f"nan{i}.safetensors") for i in bad]
+    if rank in bad:
+        save_tensors(paths[bad.index(rank)], dict(batch), {"step": str(step)})
     parallel.barrier()
     raise FusiformError(
-        f"{said}; its batch is in {path}. {told} The checkpoints before it are kept."
+        f"{said}; the batch is in {', '.join(map(str, paths))}. {told} "
+        "The checkpoints before it are kept."
     )

@@ -74,11 +74,11 @@ def meet(device: str, timeout: float) -> None:
     """Waits for all processes. Raises FusiformError if they do not come."""
     host = os.environ.setdefault("MASTER_ADDR", LOCAL[0])
     port = os.environ.setdefault("MASTER_PORT", "29500")
-    backend = "nccl" if device.startswith("cuda") else "gloo"
+    backend, gpu = ("nccl", torch.device(device)) if device.startswith("cuda") else ("gloo", None)
     if backend == "gloo" and host in LOCAL and Path("/sys/class/net/lo").exists():
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     try:
-        dist.init_process_group(backend, timeout=timedelta(seconds=timeout))
+        dist.init_process_group(backend, timeout=timedelta(seconds=timeout), device_id=gpu)
     except (RuntimeError, ValueError) as error:
         raise FusiformError(
             f"The {os.environ['WORLD_SIZE']} processes of this training did not meet at "

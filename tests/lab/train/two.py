@@ -150,15 +150,37 @@ def alone() -> tuple[nn.Module, nn.Module]:
 
 
 def compare_float16() -> None:
-    """An overflow in one process's shard leaves the step out in both."""
+    """Overflows in one process's shard leave the steps out in both."""
     rank, _ = parallel.part()
     net, head = seeded(0, small), placed(ShardedMarginSoftmax(DIM, CLASSES))
     head.weight.register_hook(lambda slope: slope * float("inf") if rank else slope)
     before = head.weight.detach().clone()
-    plan = Plan(1, precision="float16")
+    plan = Plan(8, precision="float16")  # by then the scale is low enough for process 0
     train(net, Classify(head), pictures(parallel.part()), plan)
     assert torch.equal(head.weight, before)
     assert torch.equal(net[1].weight, seeded(0, small)[1].weight)
+
+
+def compare_nan(folder: Path) -> None:
+    """What goes wrong in one process is told by both, and its batch is kept."""
+    rank, of = parallel.part()
+    batches = pictures((rank, of))
+
+    def bad(step: int):
+        batch = dict(batches(step))
+        return batch | {"image": batch["image"] * float("nan")} if rank and step == 2 else batch
+
+    run = parallel.in_turn(lambda: begin(folder, {}))
+    said = ""
+    try:
+        train(small(), Classify(ShardedMarginSoftmax(DIM, CLASSES)), bad, Plan(4, save=1), run)
+    except FusiformError as error:
+        said = str(error)
+    # A sharded head has one loss for all, so that all batches are kept.
+    assert "The loss became nan at step 2 in process 0, 1; the batch" in said, said
+    assert (folder / f"nan{rank}.safetensors").exists()
+    assert len(list(run.checkpoints.iterdir())) == 6
+    train(small(), Classify(ShardedMarginSoftmax(DIM, CLASSES)), batches, Plan(4), run)
 
 
 def a_run(folder: Path, dies: bool = False) -> None:
@@ -184,6 +206,7 @@ def check(folder: Path, net: nn.Module, head: nn.Module) -> None:
     compare_sample()
     compare_training(net, head)
     compare_float16()
+    compare_nan(folder / "nan")
     a_run(folder / "straight")
     try:
         a_run(folder / "lost", dies=True)
