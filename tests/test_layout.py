@@ -53,7 +53,8 @@ MAY_IMPORT = {
     "verbs": MODELS | SHARED | {"pipeline", "policy"},
     "spreading": FLOOR | {"pipeline", "verbs"},
     "api": MODELS | SHARED | RUNNING,
-    "app": MODELS | SHARED | RUNNING | {"api", "fusiform"},
+    "app": MODELS | SHARED | RUNNING | {"api", "fusiform", "protocols"},
+    "protocols": FLOOR | {"measure"},
     "lab": FLOOR,
     "lab.geometry": FLOOR,
     "lab.world": FLOOR | {"lab.geometry"},
@@ -69,6 +70,7 @@ OUTSIDE: dict[str, set[str] | None] = {
     "core": {"numpy", "PIL", "av", "pillow_heif"},
     "measure": {"numpy"},
     "gallery": {"numpy", "PIL", "filelock", "psycopg", "cryptography", "pyarrow"},
+    "protocols": {"numpy", "PIL"},
     "lab.geometry": {"numpy", "numba", "torch", "scipy"},
     "lab.world": {"numpy", "numba", "PIL", "torch", "filelock"},
 }

@@ -341,8 +341,9 @@ def _print(result: Result) -> None:
     machine = result.environment
     show(f"{result.name}: {result.statistic}")
     show(f"{machine['cpu']}, {machine['threads']} cores; fusiform {machine['fusiform']}")
-    columns = ["what", "ours#", "the other", "theirs#", "ratio#", "unit"]
-    show_table(columns, [_row(line) for line in result.comparisons])
+    if result.comparisons:
+        columns = ["what", "ours#", "the other", "theirs#", "ratio#", "unit"]
+        show_table(columns, [_row(line) for line in result.comparisons])
     for title, rows in result.tables.items():
         show("")
         show(title)

@@ -27,6 +27,7 @@ from fusiform.app import (
     paper_commands,
     picture_commands,
     portable_commands,
+    recognition_commands,
     seal_commands,
     world_commands,
 )
@@ -61,6 +62,7 @@ for part in (
     seal_commands,
     bench_commands,
     paper_commands,
+    recognition_commands,
     world_commands,
 ):
     app.registered_commands += part.app.registered_commands

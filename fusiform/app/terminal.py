@@ -12,7 +12,14 @@ from typing import Annotated, Any
 import typer
 from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from typer.core import TyperCommand, TyperGroup
 
 from fusiform import api
@@ -232,3 +239,24 @@ def progress_bar(title: str, total: int) -> Iterator[Callable[[Done], None]]:
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(title, total=total, faces=0)
         yield lambda p: bar.update(task, completed=p.done, faces=p.faces)
+
+
+@contextmanager
+def counting_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar a title on stderr, told (title, done, all), only where somebody can see it."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    tasks: dict[str, TaskID] = {}
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+
+        def tell(title: str, done: int, count: int) -> None:
+            if title not in tasks:
+                tasks[title] = bar.add_task(title.translate(_CONTROLS), total=count)
+            bar.update(tasks[title], completed=done)
+
+        yield tell

@@ -15,6 +15,7 @@ FusiformError
 ├── PolicyForbids          this machine's policy does not allow it
 │   └── PolicyDamaged      a policy cannot be read, so nothing it may speak of is allowed
 ├── ClusterError           a Dask cluster cannot do its part of the work
+├── DataError              a data set on disk is not what its format says
 └── GalleryError           a gallery cannot do what was asked
     ├── GalleryBusy        another process is indexing it
     ├── GalleryDamaged     the file is no gallery, or SQLite finds it corrupt
@@ -101,6 +102,20 @@ class PolicyDamaged(PolicyForbids):
 
 class ClusterError(FusiformError):
     """A Dask cluster cannot do its part: not there, without workers, or with other models."""
+
+
+class DataError(FusiformError):
+    """A data set on disk is not what its format says: missing, damaged, or at odds with itself.
+
+    Attributes: `source` (the file), `reason` and `remedy` (short phrases).
+    """
+
+    def __init__(self, source: str | Path, reason: str, remedy: str) -> None:
+        super().__init__(f"{source}: {reason}; {remedy}")
+        self.source, self.reason, self.remedy = str(source), reason, remedy
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
+        return type(self), (self.source, self.reason, self.remedy)
 
 
 class GalleryError(FusiformError):
