@@ -13,9 +13,9 @@ from PIL import Image
 
 from fusiform.app.bench import recognition
 from fusiform.app.bench.recognition import Cutter, bench_recognition, middle
+from fusiform.core.align import align, template
 from fusiform.core.errors import DataError, PolicyForbids
 from fusiform.core.pictures import read
-from fusiform.detection.align import align, template
 from fusiform.pipeline import Models, aligned, load_detector, load_embedder
 from fusiform.protocols.sets import Shot
 

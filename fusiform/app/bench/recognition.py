@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fusiform.app.bench.run import Result, cores, environment
+from fusiform.core.align import align, template
 from fusiform.core.decode import Pixels
 from fusiform.core.faces import Faces, Floats
 from fusiform.core.pictures import read
-from fusiform.detection.align import align, template
 from fusiform.pipeline import (
     Models,
     aligned,
@@ -75,7 +75,7 @@ class Cutter:
         card, one = self.models.embedder.card, np.asarray(points, np.float32)[None]
         if card.landmarks == "dlib-points":
             one = five_points().refine(pixels, one)
-        crop: Pixels = align(pixels, one, card.template)[0]
+        crop: Pixels = align(pixels, one, card.template, card.size)[0]
         return crop
 
     def _had(self, way: str, crop: Pixels) -> Pixels:

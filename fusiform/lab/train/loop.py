@@ -76,11 +76,13 @@ def train(
     device: str = "cpu",
     progress: Progress | None = None,
     at_save: Callable[[int, nn.Module], Mapping[str, float]] | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> nn.Module:
     """Trains `net` in place and returns it, or the average of its weights where asked for.
 
     With a `run` its folder gets options, statistics and checkpoints, and a run begun there is
     gone on with. `at_save(step, net)` measures at each checkpoint; its numbers are kept too.
+    `stop()` is asked after each step: where it is true, a checkpoint is made and training ends.
     Raises FusiformError at a loss that is not finite (the batch is saved in the run's folder).
     """
     both = nn.ModuleDict({"net": net, "objective": objective}).to(device)
@@ -99,13 +101,16 @@ def train(
         if average is not None:
             blend(average, net, 0.5 ** (1 / plan.average))
         done = step + 1
-        if run and (done % plan.every == 0 or done == plan.steps):
+        ending = done == plan.steps or (stop is not None and stop())
+        if run and (done % plan.every == 0 or ending):
             run.log(done, numbers)
-        if run and (done % plan.save == 0 or done == plan.steps):
+        if run and (done % plan.save == 0 or ending):
             keep(run, done, parts, optimiser, at_save, average or net)
             both.train()
         if progress:
             progress(done, plan.steps, numbers)
+        if ending:
+            break
     both.eval()
     return average if average is not None else net
 
