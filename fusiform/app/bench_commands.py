@@ -357,7 +357,8 @@ def _print_rows(rows: list[dict[str, Any]]) -> None:
         show_json(rows)  # lists within rows fit no table
     else:
         heads = list(rows[0]) if rows else []
-        show_table(heads, [[row[head] for head in heads] for row in rows])
+        cells = [["-" if row[head] is None else row[head] for head in heads] for row in rows]
+        show_table(heads, cells)
 
 
 def _row(line: Comparison) -> list[str]:

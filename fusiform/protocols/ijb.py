@@ -26,6 +26,7 @@ from fusiform.protocols.sets import (
     odd_line,
     present,
     whole,
+    whole_table,
 )
 
 _PUBLISHED = "take the lists as they were published"
@@ -76,13 +77,10 @@ def _points(listed: Path) -> tuple[list[str], Floats, Floats]:
 
 
 def _pairs(listed: Path, template: Ints) -> Ints:
-    """`(k, 3)`: two templates and 1 for genuine; 15 million lines, so read in one go."""
-    try:
-        table = np.loadtxt(listed, np.int64, ndmin=2)
-    except (ValueError, OSError) as error:
-        raise DataError(listed, f"cannot be read ({error})", _PUBLISHED) from error
-    if table.shape[1:] != (3,) or not np.isin(table[:, 2], (0, 1)).all():
-        raise DataError(listed, "has lines other than two templates and 0 or 1", _PUBLISHED)
+    """`(k, 3)`: two templates and 1 for genuine; IJB-C has 15 million."""
+    table = whole_table(listed, 3, "1 11065 1")
+    if not np.isin(table[:, 2], (0, 1)).all():
+        raise DataError(listed, "has labels other than 0 and 1", _PUBLISHED)
     unknown = np.setdiff1d(table[:, :2], template)
     if len(unknown):
         raise DataError(listed, f"names template {unknown[0]}, which has no picture", _PUBLISHED)

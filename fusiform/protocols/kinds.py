@@ -91,6 +91,7 @@ def loaders(root: Path, kind: str | None = None) -> Loaders:
     """
     if kind is not None and kind not in KINDS:
         raise ChoiceError("kind", KINDS, kind)
+    root = root.expanduser().resolve()  # its name is the test's
     if not root.exists():
         raise DataError(root, "does not exist", "name the folder of a data set")
     if kind is not None:

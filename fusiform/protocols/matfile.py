@@ -6,6 +6,7 @@ computers of today write; sparse matrices, objects and files of version 7.3 (HDF
 
 from __future__ import annotations
 
+import math
 import struct
 import zlib
 from pathlib import Path
@@ -110,13 +111,15 @@ def _chars(data: bytes, at: int, shape: tuple[int, ...]) -> str:
     if kind not in _TEXT:
         raise _Odd(f"it has text of type {kind}")
     letters = content.decode(_TEXT[kind])
-    rows = shape[0] if shape else 1
+    if math.prod(shape) != len(letters):
+        raise _Odd(f"it has text of {len(letters)} letters where {shape} is told")
+    rows = shape[0] if letters else 0
     return "\n".join(letters[row::rows] for row in range(rows))  # columns come first
 
 
 def _cells(data: bytes, at: int, shape: tuple[int, ...]) -> NDArray[Any]:
     values: list[Any] = []
-    for _ in range(int(np.prod(shape))):
+    for _ in range(_count(shape, data)):
         _, inner, at = _element(data, at)
         values.append(_matrix(inner)[1])
     return _objects(values, shape)
@@ -131,13 +134,21 @@ def _structs(data: bytes, at: int, shape: tuple[int, ...]) -> NDArray[Any]:
     parts = [text[i : i + size] for i in range(0, len(text), size)]
     names = [part.split(b"\0")[0].decode("latin-1") for part in parts]
     values: list[Any] = []
-    for _ in range(int(np.prod(shape))):
+    for _ in range(_count(shape, data)):
         one = {}
         for name in names:
             _, inner, at = _element(data, at)
             one[name] = _matrix(inner)[1]
         values.append(one)
     return _objects(values, shape)
+
+
+def _count(shape: tuple[int, ...], data: bytes) -> int:
+    """How many arrays there are, each of which takes eight bytes at least."""
+    count = math.prod(shape)
+    if not 0 <= count <= len(data) // 8:
+        raise _Odd(f"it has an array of {count} arrays in {len(data)} bytes")
+    return count
 
 
 def _objects(values: list[Any], shape: tuple[int, ...]) -> NDArray[Any]:

@@ -21,7 +21,7 @@ import numpy as np
 
 from fusiform.core.errors import ChoiceError, DataError
 from fusiform.core.faces import Floats
-from fusiform.protocols.sets import Ints, file_in, lines, odd_line, whole
+from fusiform.protocols.sets import Ints, file_in, lines, odd_line, whole, whole_table
 
 MAGIC = 0xCED7230A
 _HEAD = struct.Struct("<IfQQ")
@@ -93,15 +93,7 @@ def load(folder: Path, name: str = "train") -> Records:
 
 
 def _index(path: Path) -> tuple[Ints, Ints]:
-    wanted = "number<tab>offset"
-    rows = []
-    for place, line in lines(path):
-        if len(words := line.split()) != 2:
-            raise odd_line(path, place, line, wanted)
-        rows.append(whole(path, place, line, words, wanted))
-    if not rows:
-        raise DataError(path, "is empty", _AGAIN)
-    table = np.array(rows, np.int64)
+    table = whole_table(path, 2, "number offset")
     table = table[np.argsort(table[:, 0], kind="stable")]
     if (np.diff(table[:, 0]) == 0).any():
         raise DataError(path, "has two records of one number", _AGAIN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -209,6 +210,23 @@ def whole(path: Path, place: str, line: str, words: Sequence[str], wanted: str) 
         return [int(word) for word in words]
     except ValueError as error:
         raise odd_line(path, place, line, wanted) from error
+
+
+def whole_table(path: Path, columns: int, wanted: str) -> Ints:
+    """A list of nothing but whole numbers, `(n, columns)`; millions of lines, so read in one go.
+
+    Raises DataError, saying that lines should read `wanted`.
+    """
+    try:
+        with warnings.catch_warnings(action="error"):  # of a file without lines
+            table = np.loadtxt(path, np.int64, ndmin=2)
+    except (ValueError, OSError, UserWarning) as error:
+        reason = f"cannot be read as lines {wanted!r} ({error})"
+        raise DataError(path, reason, "take the list as it was published") from error
+    if table.shape[1] != columns:
+        reason = f"has {table.shape[1]} numbers a line where {wanted!r} is wanted"
+        raise DataError(path, reason, "take the list as it was published")
+    return table
 
 
 def present(files: Sequence[Path], listed: Path) -> None:

@@ -5,20 +5,25 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import re
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from fusiform.app.bench import recognition
-from fusiform.app.bench.recognition import Cutter, bench_recognition, middle
+from fusiform.app.bench.recognition import _TITLES, Cutter, bench_recognition, middle, row
 from fusiform.core.align import align, template
 from fusiform.core.errors import DataError, PolicyForbids
 from fusiform.core.pictures import read
 from fusiform.pipeline import Models, aligned, load_detector, load_embedder
-from fusiform.protocols.sets import Shot
+from fusiform.protocols.run import report
+from fusiform.protocols.sets import PairTest, People, SearchTest, Shot, Shots, TemplateTest
 
+PAGE = Path(__file__).parents[2] / "docs" / "recognition.md"
 GENUINE = [("eileen_collins", "eileen_collins_mirrored"), ("grace_hopper", "grace_hopper_mirrored")]
 
 
@@ -81,7 +86,7 @@ def test_packs_are_a_row_each(invoke, packs, tmp_path, monkeypatch):
     rows = answer["tables"]["pairs"]
     assert [row["set"] for row in rows] == ["agedb_30", "lfw"]
     assert rows[0]["accuracy"] == 100
-    assert (rows[0]["pairs"], rows[0]["genuine"], rows[0]["TAR@0.001"]) == (20, 10, "-")
+    assert (rows[0]["pairs"], rows[0]["genuine"], rows[0]["TAR@0.001"]) == (20, 10, None)
     assert rows[0]["TAR@0.1"] == 100
     ways = answer["tables"]["how the crops were had"][0]
     assert ways["crops aligned anew"] == 40
@@ -141,6 +146,30 @@ def test_the_policy_is_asked(invoke, packs, tmp_path, monkeypatch):
         invoke("bench", "recognition", "--data", packs)
 
 
+COLUMNS = dict(re.findall(r"^\| `([^`]+)` \| (`set`.+) \|$", PAGE.read_text("utf-8"), re.MULTILINE))
+
+
+@pytest.mark.parametrize("title", [*_TITLES.values()])
+def test_the_page_names_every_column(title, rng):
+    """Of each kind of test: columns as documented, from reports over drawn vectors."""
+    person = np.repeat(np.arange(4), 5)
+    shots, vectors = Shots([b""] * 20), rng.normal(size=(20, 8)).astype(np.float32)
+    same = np.tile([True, False], 5)
+    half = np.arange(10)
+    tests = {
+        "pairs": PairTest("x", shots, half, half + 10, same, half),
+        "templates": TemplateTest("x", shots, half.repeat(2), np.arange(20), np.ones(20), half,
+                                  half[::-1].copy(), same),
+        "identification": SearchTest("x", shots, person, np.arange(5, 20), np.arange(5, 10)),
+    }  # fmt: skip
+    test = tests.get(title, People("x", shots, person, tuple("abcd")))
+    told = list(row(report(test, vectors)))
+    documented = re.findall(r"`([^`]+)`", COLUMNS[title])
+    if "to" in COLUMNS[title].split():
+        documented[-1:] = ["TAR@1e-05", "TAR@0.0001", "TAR@0.001", "TAR@0.01", "TAR@0.1"]
+    assert told == documented
+
+
 # Crops
 
 
@@ -150,7 +179,7 @@ def test_shipped_points_are_aligned_by(portrait, models):
     Image.fromarray(pixels).save(file, "PNG")
     cutter = Cutter(models)
     crop = cutter(Shot(file.getvalue(), points))
-    assert cutter.ways == {"points as shipped": 1}
+    assert cutter.had == ["points as shipped"]
     found = aligned(pixels, points[None], models)[0]
     network = models.embedder
     # dlib's own points again, so nearly the crop that the pipeline makes
@@ -164,7 +193,21 @@ def test_crops_of_the_models_own_template_stay(portrait, models):
     Image.fromarray(crop).save(file, "PNG")
     cutter = Cutter(models)
     assert np.array_equal(cutter(Shot(file.getvalue(), None, "dlib150")), crop)
-    assert cutter.ways == {"crops as shipped": 1}
+    assert cutter.had == ["crops as shipped"]
+
+
+def test_crops_are_scaled_to_the_cards_size(portrait, models):
+    pixels, points = portrait
+    crop = align(pixels, points[None], "arcface112")[0]
+    file = io.BytesIO()
+    Image.fromarray(crop).save(file, "PNG")
+    card = replace(models.embedder.card, template="arcface112", size=96, landmarks="")
+    small = Cutter(Models(models.detector, replace(models.embedder, card=card)))
+    found = small(Shot(file.getvalue(), None, "arcface112"))
+    wanted = np.asarray(Image.fromarray(crop).resize((96, 96), Image.Resampling.BILINEAR))
+    assert found.shape == (96, 96, 3)
+    assert np.abs(found.astype(int) - wanted).mean() < 6
+    assert small.had == ["crops as shipped"]
 
 
 def test_crops_of_another_template_are_moved(portrait, models):
@@ -175,7 +218,7 @@ def test_crops_of_another_template_are_moved(portrait, models):
     Image.fromarray(small).resize((224, 224)).save(file, "PNG")
     cutter = Cutter(models)
     crop = cutter(Shot(file.getvalue(), None, "arcface112"))
-    assert cutter.ways == {"crops aligned anew": 1}
+    assert cutter.had == ["crops aligned anew"]
     wanted = align(pixels, points[None], "dlib150")
     network = models.embedder
     assert float((network(crop[None]) @ network(wanted).T)[0, 0]) > 0.95

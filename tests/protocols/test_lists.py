@@ -251,9 +251,9 @@ def test_rfw(tmp_path, put, base):
     assert test.shots[2].points.tolist() == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
     assert test.shots[0].points is None
     (lists / "Asian_lmk.txt").write_text("/data/Asian/m.02/m.02_0001.jpg 7 1 2\n")
-    with pytest.raises(DataError, match="where 'path label x1 y1 ... x5 y5' is wanted"):
+    with pytest.raises(DataError, match=r"where .path label x1 y1 \.\.\. x5 y5. is wanted"):
         rfw.load(tmp_path, "Asian")
-    with pytest.raises(DataError, match="has no folder .*txts/Indian"):
+    with pytest.raises(DataError, match=r"has no folder .*txts/Indian"):
         rfw.load(tmp_path, "Indian")
 
 

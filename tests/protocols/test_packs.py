@@ -9,7 +9,7 @@ from collections import OrderedDict
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fusiform.core.errors import DataError
@@ -66,7 +66,7 @@ def test_text_of_python_2(load, content):
     files, same = content
     body = b"\x80\x02]q\x01(" + b"".join(map(text_of_python_2, [*files, b"short"])) + b"e]q\x02("
     body += b"".join(b"\x88" if one else b"\x89" for one in [*same, True, False][:20]) + b"e\x86."
-    wanted = pickle.loads(body, encoding="bytes")
+    wanted = pickle.loads(body, encoding="bytes")  # noqa: S301 (made here)
     with pytest.raises(DataError, match="41 pictures for 20 pairs"):
         load(body)
     body = body.replace(text_of_python_2(b"short"), b"")
@@ -86,7 +86,7 @@ def test_arrays_of_python_2(load, draw):
         body += b"(K\x03U\x01|q\x0cNNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tq\x0db"
         body += b"\x89" + text_of_python_2(file) + b"tq\x0eb"
     body += b"e]q\x0f(" + b"\x88" * 10 + b"e\x86q\x10."
-    arrays, _ = pickle.loads(body, encoding="bytes")
+    arrays, _ = pickle.loads(body, encoding="bytes")  # noqa: S301 (made here)
     test = load(body)
     assert [np.ravel(one).tobytes() for one in arrays] == list(test.shots.files)
 
@@ -134,7 +134,8 @@ def test_what_is_no_pack(load, what, protocol):
 @pytest.mark.parametrize(
     "content",
     [
-        b"", b"no pickle", b"\x80\x04.", b"\x80\x02e.", b"\x80\x02]q\x01h\x09\x86.", b"\x80\x02(\x86.",
+        b"", b"no pickle", b"\x80\x04.", b"\x80\x02e.", b"\x80\x02]q\x01h\x09\x86.",
+        b"\x80\x02(\x86.",
         b"\x80\x02K\x01a.", b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x04true\x85R.",
         b"S'\\xff\\xd8'\n.", b"\x80\x02}b.", b"\x80\x02Pabc\n.", b"\x80\x02]]R.",
         b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x05\x00\x00\x00utf-8\x86R.",
@@ -158,6 +159,7 @@ def test_missing_file(tmp_path):
         packs.load(tmp_path / "gone.bin")
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.binary(min_size=1), st.binary(min_size=1), st.booleans()), min_size=1),
     st.sampled_from(PROTOCOLS),
@@ -171,6 +173,7 @@ def test_it_reads_what_pickle_reads(tmp_path_factory, pairs, protocol):
     assert test.same.tolist() == [same for *_, same in pairs]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_random_bytes_are_refused_by_name(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "random.bin"

@@ -1,4 +1,4 @@
-"""Records as MXNet writes them: a literal version of dmlc-core's writer stands on the other side."""
+"""Records as MXNet writes them: a literal version of its writer stands on the other side."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fusiform.core.errors import ChoiceError, DataError
@@ -95,6 +95,7 @@ def test_a_file_without_header_or_property(tmp_path, draw):
     assert len(recordio.identities(records)[0]) == 0
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([MAGIC, b"\xce", b"abc", b"\0" * 4, b"\xff\xd8\xff\xe0"])))
 def test_parts_are_joined_again(tmp_path_factory, pieces):
     picture = b"".join(pieces)
@@ -138,10 +139,10 @@ def test_corrupt_records_name_the_offset(make, people, tmp_path):
     ("index", "told"),
     [
         ("0\t0\n1\t99999999\n", "ends at byte [0-9]+ where train.idx has a record at 99999999"),
-        ("0 0 0\n", "line 1 reads '0 0 0' where 'number<tab>offset' is wanted"),
-        ("0\tx\n", "line 1 reads"),
+        ("0 0 0\n", "has 3 numbers a line where 'number offset' is wanted"),
+        ("0\tx\n", "cannot be read as lines 'number offset' .*'x'"),
         ("1\t0\n1\t8\n", "two records of one number"),
-        ("\n", "train.idx: is empty"),
+        ("\n", "train.idx: cannot be read as lines .*no data"),
         ("1\t4\n", "byte 4 begins with"),
     ],
 )

@@ -68,7 +68,8 @@ def test_accuracy_is_that_of_folds_done_by_hand(rng):
     accepted = similarity[~test.same] >= at["threshold"] + 1e-6  # vectors were float32
     assert accepted.mean() <= at["far"] == 0.1
     wanted = (similarity[test.same] >= at["threshold"]).mean()
-    assert at["low"] < at["tar"] == pytest.approx(wanted) < at["high"]
+    assert at["tar"] == pytest.approx(wanted, abs=0.006)
+    assert at["low"] < at["tar"] < at["high"]
 
 
 def test_a_pack_through_a_network(pack, look):
@@ -167,7 +168,8 @@ def test_kinds_are_known_by_their_lists(tmp_path, pack, put):
     (tmp_path / "lfw_ann.txt").write_text("1 x/0.jpg x/1.jpg\n")
     assert [load().name for load in loaders(tmp_path)] == ["cfp_fp", "lfw", "lfw"]
     assert len(loaders(tmp_path, "annotated")) == 1
-    (people,) = loaders(tmp_path, "folders")
+    (people,) = loaders(tmp_path / "x" / "..", "folders")
+    assert people().name == tmp_path.name
     assert people().names == ("x",)
 
 

@@ -44,7 +44,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass
 class Cutter:
-    """Makes the crop that the embedder's card asks for, and counts in `ways` how it was had.
+    """Makes the crop that the embedder's card asks for, and notes in `had` in which way.
 
     Shipped crops of the card's own template are used as they are, scaled to the card's size; those
     of another template, and pictures with shipped points, are aligned by these points. In any other
@@ -52,7 +52,7 @@ class Cutter:
     """
 
     models: Models
-    ways: Counter[str] = field(default_factory=Counter)
+    had: list[str] = field(default_factory=list)  # appended to by several threads
 
     def __call__(self, shot: Shot) -> Pixels:
         pixels, card = read(shot.file), self.models.embedder.card
@@ -79,7 +79,7 @@ class Cutter:
         return crop
 
     def _had(self, way: str, crop: Pixels) -> Pixels:
-        self.ways.update([way])
+        self.had.append(way)
         return crop
 
 
@@ -149,11 +149,11 @@ def _measured(test: Test, models: Models, flip: bool, progress: Progress | None)
             progress(test.name, done, count)
 
     pace = Pace(network.batch, cores(), told)
-    return run(test, embed, cutter, pace) | {"ways": cutter.ways}
+    return run(test, embed, cutter, pace) | {"ways": Counter(cutter.had)}
 
 
 def row(report: dict[str, Any]) -> dict[str, Any]:
-    """A report as one row of a table: a column a FAR, in percent, "-" where it is not resolved."""
+    """A report as one row of a table: a column a FAR, in percent, None where not resolved."""
     dropped = {"protocol", "tar", "ways"}
     percents = {"accuracy", "accuracy_se", "eer", *(name for name in report if "rank_" in name)}
     told = {
@@ -166,7 +166,7 @@ def row(report: dict[str, Any]) -> dict[str, Any]:
             told[name] = round(told[name], 5)
     for entry in report.get("tar", ()):
         value = entry["tar"]
-        told[f"TAR@{entry['far']:g}"] = "-" if value is None else round(100 * value, 3)
+        told[f"TAR@{entry['far']:g}"] = None if value is None else round(100 * value, 3)
     return told
 
 
