@@ -95,7 +95,8 @@ def moved(images: Tensor, how: Augment, draw: torch.Generator) -> Tensor:
 
 
 def similar(images: Tensor, factor: Tensor, angle: Tensor, shift: Tensor) -> Tensor:
-    """Under similarities: `factor (n,)`, `angle (n,)` radians, `shift (n, 2)` in half sides.
+    """Moved by `shift (n, 2)` (right, down; in half sides), then turned by `angle (n,)` radians
+    (clockwise as one looks at it) and enlarged by `factor (n,)`, both about the middle.
 
     Differentiable; what comes in from outside repeats the edge.
     """

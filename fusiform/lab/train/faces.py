@@ -14,6 +14,7 @@ from fusiform.core.errors import ChoiceError
 from fusiform.lab.train.augment import FLIP, Augment
 from fusiform.lab.train.batches import Sampler
 from fusiform.lab.train.loop import Batch, Batches
+from fusiform.lab.train.parallel import Part, apart
 
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -39,15 +40,17 @@ def face_batches(
     augment: Augment = FLIP,
     seed: int = 0,
     device: str = "cpu",
+    part: Part = (0, 1),
 ) -> Batches:
     """Batches of `images (n, S, S, 3)` and `labels (n,)`: `image (b, 3, S, S)` in [-1, 1],
-    `label (b,)`, `row (b,)`. Raises ChoiceError if the lengths differ."""
+    `label (b,)`, `row (b,)`. `part` (rank, of): each of several processes augments otherwise.
+    Raises ChoiceError if the lengths differ."""
     if len(images) != len(labels):
         raise ChoiceError("labels", f"one for each of {len(images)} images", len(labels))
 
     def batch(step: int) -> dict[str, Tensor]:
         rows = sampler(step)
-        draw = torch.Generator(device).manual_seed(seed * 7_919 + step)
+        draw = torch.Generator(device).manual_seed(seed * 7_919 + step + apart(part[0]))
         pictures = augment(as_input(images[rows]).to(device), draw)
         label = torch.from_numpy(labels[rows]).to(device)
         return {"image": pictures, "label": label, "row": torch.from_numpy(rows)}
@@ -57,7 +60,8 @@ def face_batches(
 
 def as_input(images: Pixels) -> Tensor:
     """uint8 `(n, S, S, 3)` -> float32 `(n, 3, S, S)` in [-1, 1], laid out channels last."""
-    pixels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
+    # A copy: torch takes no array that is mirrored, and warns of one that it could not write to.
+    pixels = torch.from_numpy(np.array(images, order="C")).permute(0, 3, 1, 2)
     return pixels.float().sub_(127.5).div_(127.5)
 
 
@@ -91,7 +95,7 @@ def features(
     if isinstance(net, nn.Module):
         net.eval()
     parts = []
-    for start in range(0, len(images), batch):
+    for start in range(0, max(1, len(images)), batch):
         pictures = as_input(images[start : start + batch]).to(device)
         parts.append(net(change(pictures) if change else pictures).float().cpu().numpy())
     if isinstance(net, nn.Module):

@@ -5,12 +5,15 @@ worth keeping. Its parameters (class prototypes, say) are trained with the net's
 gives batch k, a dict of tensors, and draws everything from its seed and k. What a network draws
 itself (dropout) comes from torch's generator, seeded anew at each step. So a run that is stopped
 and resumed is, on a CPU, the same to the bit as one that never stopped.
+
+Inside `parallel.joined` several processes train one net; process 0 alone writes in the run's
+folder, but for the shards that the others hold (`lab.train.sharded`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,9 @@ import torch
 from torch import Tensor, nn
 
 from fusiform.core.errors import ChoiceError, FusiformError
+from fusiform.lab.train import parallel
 from fusiform.lab.train.runs import Run
+from fusiform.lab.train.sharded import seen_rows
 from fusiform.lab.train.state import load_state, save_state, save_tensors
 
 Batch = Mapping[str, Tensor]
@@ -54,6 +59,8 @@ class Plan:
     def __post_init__(self) -> None:
         if self.steps < 1 or self.rate <= 0 or self.every < 1 or self.save < 1:
             raise ChoiceError("steps, rate, every, save", "above 0", self)
+        if min(self.warmup, self.last, self.decay, self.clip, self.average) < 0:
+            raise ChoiceError("warmup, last, decay, clip, average", "at least 0", self)
         if self.optimiser not in OPTIMISERS:
             raise ChoiceError("optimiser", OPTIMISERS, self.optimiser)
         if self.precision not in PRECISIONS:
@@ -83,40 +90,56 @@ def train(
     With a `run` its folder gets options, statistics and checkpoints, and a run begun there is
     gone on with. `at_save(step, net)` measures at each checkpoint; its numbers are kept too.
     `stop()` is asked after each step: where it is true, a checkpoint is made and training ends.
-    Raises FusiformError at a loss that is not finite (the batch is saved in the run's folder).
+    With several processes `progress` and `at_save` are called in process 0 alone.
+    Raises FusiformError at a loss or gradient that is not finite (the batch is saved in the run's
+    folder), and where another process is lost.
     """
     both = nn.ModuleDict({"net": net, "objective": objective}).to(device)
-    average = averaged(net) if plan.average else None
-    optimiser = optimiser_for(both, plan)
-    scaler = torch.amp.GradScaler(device, enabled=plan.precision == "float16")
-    parts = {"both": both, "average": average} if average is not None else {"both": both}
-    start = load_state(run.checkpoints, parts, optimiser) if run else 0
-    if run:
-        run.resume(start)
-    both.train()
-    for step in range(start, plan.steps):
-        torch.manual_seed(plan.seed * 1_000_003 + step)
-        batch = {name: value.to(device) for name, value in batches(step).items()}
-        numbers = one_step(both, batch, plan, step, optimiser, scaler, run)
-        if average is not None:
-            blend(average, net, 0.5 ** (1 / plan.average))
-        done = step + 1
-        ending = done == plan.steps or (stop is not None and stop())
-        if run and (done % plan.every == 0 or ending):
-            run.log(done, numbers)
-        if run and (done % plan.save == 0 or ending):
-            keep(run, done, parts, optimiser, at_save, average or net)
-            both.train()
-        if progress:
-            progress(done, plan.steps, numbers)
-        if ending:
-            break
+    with parallel.lost(run.folder if run else None):
+        forward = parallel.spread(both)
+        average = averaged(net) if plan.average else None
+        optimiser = optimiser_for(both, plan)
+        scaler = torch.amp.GradScaler(
+            torch.device(device).type, enabled=plan.precision == "float16"
+        )
+        parts = {"both": both, "average": average} if average is not None else {"both": both}
+        start = load_state(run.checkpoints, parts, optimiser, scaler) if run else 0
+        parallel.same("checkpoints", start)
+        rank = parallel.part()[0]
+        if run and rank == 0:
+            run.resume(start)
+        both.train()
+        for step in range(start, plan.steps):
+            torch.manual_seed(plan.seed * 1_000_003 + step + parallel.apart(rank))
+            batch = {name: value.to(device) for name, value in batches(step).items()}
+            numbers = one_step(both, forward, batch, plan, step, optimiser, scaler, run)
+            if average is not None:
+                blend(average, net, 0.5 ** (1 / plan.average))
+            done = step + 1
+            ending = done == plan.steps or asked(stop)
+            if run and rank == 0 and (done % plan.every == 0 or ending):
+                run.log(done, numbers)
+            if run and (done % plan.save == 0 or ending):
+                judged = net if average is None else average
+                keep(run, done, parts, optimiser, scaler, None if rank else at_save, judged)
+                both.train()
+            if progress and rank == 0:
+                progress(done, plan.steps, numbers)
+            if ending:
+                break
+        parallel.settle(*parts.values())
     both.eval()
-    return average if average is not None else net
+    return net if average is None else average
+
+
+def asked(stop: Callable[[], bool] | None) -> bool:
+    """Whether any process is to stop."""
+    return stop is not None and bool(parallel.everyone([float(stop())]).any())
 
 
 def one_step(
     both: nn.ModuleDict,
+    forward: parallel.Objective,
     batch: Batch,
     plan: Plan,
     step: int,
@@ -131,16 +154,21 @@ def one_step(
     kind = next(iter(batch.values())).device.type
     mixed = plan.precision != "float32"
     with torch.autocast(kind, getattr(torch, plan.precision), enabled=mixed):
-        loss, numbers = both["objective"](both["net"], batch)
-    if not bool(torch.isfinite(loss)):
-        stop(step, loss, batch, run)
+        loss, numbers = forward(batch)
+    finite("loss", float(loss.detach()), step, batch, run)
     optimiser.zero_grad(set_to_none=True)
-    scaler.scale(loss).backward()
+    torch.autograd.backward(scaler.scale(loss))
+    if scaler.is_enabled():
+        parallel.share_overflow(both)
     scaler.unscale_(optimiser)
-    size = torch.nn.utils.clip_grad_norm_(both.parameters(), plan.clip or math.inf)
-    scaler.step(optimiser)
+    size = parallel.clip(both, plan.clip or math.inf)
+    if not scaler.is_enabled():  # which leaves such a step out
+        finite("gradient", size, step, batch, run)
+    with seen_rows(optimiser):
+        scaler.step(optimiser)
     scaler.update()
-    return {"loss": float(loss.detach()), "rate": rate, "gradient": float(size), **numbers}
+    told = parallel.mean({"loss": float(loss.detach()), **numbers})
+    return {"loss": told.pop("loss"), "rate": rate, "gradient": size, **told}
 
 
 def optimiser_for(both: nn.Module, plan: Plan) -> torch.optim.Optimizer:
@@ -164,11 +192,17 @@ def averaged(net: nn.Module) -> nn.Module:
 @torch.no_grad()
 def blend(average: nn.Module, net: nn.Module, keep: float) -> None:
     """average <- keep * average + (1 - keep) * net; counters and other integers are copied."""
-    for mine, new in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
+    for mine, new in zip(weights(average), weights(net), strict=True):
         if mine.is_floating_point():
             mine.lerp_(new.to(mine), 1 - keep)
         else:
             mine.copy_(new)
+
+
+def weights(net: nn.Module) -> Iterator[Tensor]:
+    """Parameters and buffers, each once: tied weights have two names."""
+    yield from net.parameters()
+    yield from net.buffers()
 
 
 def keep(
@@ -176,6 +210,7 @@ def keep(
     done: int,
     parts: Mapping[str, nn.Module],
     optimiser: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
     measure: Callable[[int, nn.Module], Mapping[str, float]] | None,
     judged: nn.Module,
 ) -> None:
@@ -185,17 +220,25 @@ def keep(
         judged.eval()
         run.log(done, measure(done, judged))
         judged.train(was)
-    save_state(run.checkpoints, parts, optimiser, done)
+    save_state(run.checkpoints, parts, optimiser, done, scaler)
 
 
-def stop(step: int, loss: Tensor, batch: Batch, run: Run | None) -> None:
-    """Ends a run whose loss is not finite, leaving the batch that did it."""
+def finite(what: str, value: float, step: int, batch: Batch, run: Run | None) -> None:
+    """Ends a run where `value` is not finite, leaving the batch that did it."""
+    values = parallel.everyone([value])[:, 0]
+    bad = (~values.isfinite()).nonzero()[:, 0].tolist()
+    if not bad:
+        return
+    rank, of = parallel.part()
+    where = f" in process {bad[0]}" if of > 1 else ""
+    said = f"The {what} became {float(values[bad[0]]):g} at step {step}{where}"
     told = "Try a lower rate, more warm-up or clipping."
     if run is None:
-        raise FusiformError(f"The loss became {float(loss):g} at step {step}. {told}")
+        raise FusiformError(f"{said}. {told}")
     path: Path = run.folder / "nan.safetensors"
-    save_tensors(path, dict(batch), {"step": str(step)})
+    if rank == bad[0]:
+        save_tensors(path, dict(batch), {"step": str(step)})
+    parallel.barrier()
     raise FusiformError(
-        f"The loss became {float(loss):g} at step {step}; its batch is in {path}. {told} "
-        "The checkpoints before it are kept."
+        f"{said}; its batch is in {path}. {told} The checkpoints before it are kept."
     )

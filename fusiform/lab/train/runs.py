@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fusiform.core.errors import FusiformError
 
-OPTIONS, STATS = "options.json", "stats.jsonl"
+OPTIONS, STATS, PART = "options.json", "stats.jsonl", ".*.part-*"
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,9 @@ class Run:
             raise unwritable(self.folder, error) from error
 
     def resume(self, step: int) -> None:
-        """Forgets lines after `step`: they will be made again."""
+        """Forgets lines after `step`, which will be made again, and files that a kill cut short."""
+        for cut in (*self.folder.glob(PART), *self.checkpoints.glob(PART)):
+            cut.unlink(missing_ok=True)
         kept = [json.dumps(row) + "\n" for row in self.stats() if row["step"] <= step]
         write(self.folder / STATS, "".join(kept))
 
@@ -83,24 +86,23 @@ def begin(folder: str | Path, options: Mapping[str, Any]) -> Run:
         return run
     if run.folder.exists() and (not run.folder.is_dir() or any(run.folder.iterdir())):
         raise FusiformError(f"{run.folder} is not empty and no training run. Give a new folder.")
-    try:
-        run.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(run.folder, error) from error
     write(run.folder / OPTIONS, json.dumps(wanted, indent=1, sort_keys=True) + "\n")
     return run
 
 
 def write(path: Path, text: str) -> None:
-    """A text file, whole or not at all. Raises FusiformError where it cannot be."""
+    """A text file, whole or not at all, in a folder that is made if need be. Raises FusiformError
+    where it cannot be."""
     part = path.with_name(f".{path.name}.part-{os.getpid()}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(text, "utf-8")
         os.replace(part, path)
     except OSError as error:
         raise unwritable(path, error) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def unwritable(path: Path, error: OSError) -> FusiformError:
