@@ -243,8 +243,9 @@ def exported(card: Card) -> dict[str, Any]:
     """A card's numbers as JSON has them."""
     limits = [vars(limit) for limit in card.thresholds]
     told = {"name": card.name, "sha256": card.sha256, "bytes": card.bytes, "thresholds": limits}
-    told |= {"grouping": card.grouping, "metrics": dict(card.extra["metrics"])}
-    return told | {"int8": dict(card.extra["int8"]) if "int8" in card.extra else None}
+    measures = [{"measure": name, "value": v} for name, v in card.extra["metrics"].items()]
+    told |= {"grouping": card.grouping, "metrics": measures}
+    return told | {"int8": card.extra.get("int8")}
 
 
 def tell_card(card: Card, out: Path) -> None:
@@ -255,7 +256,8 @@ def tell_card(card: Card, out: Path) -> None:
         for t in card.thresholds
     ]
     show_table(["false match rate#", "similarity#", "95 %"], rows)
-    told = {**card.extra["metrics"], **card.extra.get("int8", {})}
-    show(", ".join(f"{name} {value}" for name, value in told.items()))
+    show(", ".join(f"{name} {value}" for name, value in card.extra["metrics"].items()))
+    if near := card.extra.get("int8"):
+        show(f"int8: cosine to float32 {near['mean']}, lowest {near['lowest']}")
     show(f"grouping from an average similarity of {card.grouping}")
     say(f"use it: fusiform index PICTURES --gallery NEW.db --embedder {out}")

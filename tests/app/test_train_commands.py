@@ -8,7 +8,6 @@ import re
 import shlex
 import signal
 import subprocess
-import time
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -21,10 +20,10 @@ from typer.testing import CliRunner
 pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("onnx", reason="onnx is not installed")
 
-from fusiform.api import Gallery  # noqa: E402
-from fusiform.app import train_commands  # noqa: E402
-from fusiform.app.cli import app  # noqa: E402
-from fusiform.core.errors import ChoiceError, FusiformError  # noqa: E402
+from fusiform.api import Gallery
+from fusiform.app import train_commands
+from fusiform.app.cli import app
+from fusiform.core.errors import ChoiceError, FusiformError
 
 FEW = ("--steps", 4, "--batch", 8, "--size", 48, "--dim", 16)
 
@@ -90,7 +89,9 @@ def test_from_synthetic_people_to_people_in_a_gallery(pack, album, tmp_path):
     assert card["size"] == 48
     assert "of the pack of synthetic people faces" in card["training_data"]
     place = ("--gallery", tmp_path / "new.db")
-    done = json.loads(run("index", album, *place, "--embedder", model, "--json")[0].splitlines()[-1])
+    done = json.loads(
+        run("index", album, *place, "--embedder", model, "--json")[0].splitlines()[-1]
+    )
     assert (done["faces"], done["embedder"]) == (9, "mine")
     assert done["people"] >= 1
     people = json.loads(run("people", *place, "--json")[0])
@@ -106,41 +107,24 @@ def test_a_gallery_moves_over_to_it(pack, folder, tmp_path):
     run("index", folder, *place)
     run("name", 1, "Ada Lovelace", *place)
     told = json.loads(run("reembed", model, "--switch", *place, "--json")[0])
-    assert (told["embedded"], told["in_use"]) == (4, True)
+    assert (told["embedded"], told["switched"]) == (4, True)
     with Gallery(tmp_path / "old.db") as gallery:
         assert gallery.models.embedder.card.name == "mine"
         assert "Ada Lovelace" in {person.name for person in gallery.people()}
 
 
-def test_json_of_both(crops, tmp_path):
-    told = json.loads(run("train", crops, "--out", tmp_path / "run", *FEW, "--json")[0])
-    assert (told["done"], told["steps"], told["people"], told["held_out"]) == (4, 4, 4, 4)
-    assert Path(told["curves"]).is_file()
-    card = json.loads(
-        run("export-model", tmp_path / "run", "--out", tmp_path / "m.onnx", "--int8", "--json")[0]
-    )
-    assert Path(card["card"]).is_file()
-    assert card["int8"]["cosine to float32, lowest"] > 0.5
-
-
 def test_ctrl_c_saves_and_the_same_command_goes_on(program, crops, tmp_path):
     words = ["train", str(crops), "--out", str(tmp_path / "run"), "--size", "48", "--batch", "8"]
-    words += ["--steps", "100000", "--val", "0"]
+    words += ["--steps", "9000", "--val", "0"]
     process = subprocess.Popen([*program, *words], stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     first = process.stderr.readline()  # "24 faces of ..."
-    stats = tmp_path / "run" / "stats.jsonl"
-    until = time.monotonic() + 60
-    while time.monotonic() < until and not (tmp_path / "run" / "checkpoints").exists():
-        if stats.exists():
-            process.send_signal(signal.SIGINT)
-            break
-        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "24 faces of 8 people" in first
     assert "stopping after this step" in told
-    saved = int(re.search(r"step ([\d,]+) of 100,000 is saved in", told)[1].replace(",", ""))
+    saved = int(re.search(r"step ([\d,]+) of 9,000 is saved in", told)[1].replace(",", ""))
     assert "run it again to go on" in told
     kept = sorted((tmp_path / "run" / "checkpoints").iterdir())
     assert int(kept[-1].stem) == saved

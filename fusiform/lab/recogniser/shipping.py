@@ -154,13 +154,12 @@ def unseen(run: Run, recipe: Recipe, other: Path | None, progress: Progress | No
 
 
 def shrunk(model: bytes, crops: Pixels) -> tuple[bytes, dict[str, Any]]:
-    """The network in 8 bits, and how near to the one in floats it stays on `crops`."""
+    """The network in 8 bits, and its cosines to the one in floats on `crops`, mean and lowest."""
     shown = rng(0, "int8").permutation(len(crops))[:CALIBRATED]
     small = to_int8(model, crops[shown])
     near = cosines(runner(small)(crops), runner(model)(crops))
-    told = {"cosine to float32, mean": round(float(near.mean()), 4)}
-    told |= {"cosine to float32, lowest": round(float(near.min()), 4)}
-    return small, {**told, "calibrated on": len(shown), "bytes of float32": len(model)}
+    told = {"mean": round(float(near.mean()), 4), "lowest": round(float(near.min()), 4)}
+    return small, {**told, "calibrated_on": len(shown), "float_bytes": len(model)}
 
 
 def trained_on(run: Run) -> str:

@@ -1,4 +1,4 @@
-"""Faces that need no network to be told apart: each person is a pattern, each picture some noise."""
+"""Faces that any network can tell apart: a person is a pattern, a picture some noise."""
 
 from pathlib import Path
 

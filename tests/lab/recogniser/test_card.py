@@ -5,13 +5,13 @@ import pytest
 
 pytest.importorskip("torch", reason="torch is not installed")
 
-from fusiform.core.errors import FusiformError  # noqa: E402
-from fusiform.gallery import group  # noqa: E402
-from fusiform.hub.card import Card  # noqa: E402
-from fusiform.lab.recogniser.card import grouping_limit, measured, up  # noqa: E402
-from fusiform.measure.clusters import pairwise_f1  # noqa: E402
-from fusiform.measure.verification import labelled_pairs, pairs, threshold_at_fmr  # noqa: E402
-from fusiform.recognise.compare import probability, threshold  # noqa: E402
+from fusiform.core.errors import FusiformError
+from fusiform.gallery import group
+from fusiform.hub.card import Card
+from fusiform.lab.recogniser.card import grouping_limit, measured, up
+from fusiform.measure.clusters import pairwise_f1
+from fusiform.measure.verification import labelled_pairs, pairs, threshold_at_fmr
+from fusiform.recognise.compare import probability, threshold
 
 
 def faces(people=30, each=6, noise=0.9, seed=0):
@@ -63,7 +63,7 @@ def test_grouping_finds_the_people_at_that_limit():
 
 
 def test_too_few_people():
-    with pytest.raises(FusiformError, match="need at least 4 people.*--thresholds-from"):
+    with pytest.raises(FusiformError, match=r"need at least 4 people.*--thresholds-from"):
         measured(*faces(people=3), "of the test")
     with pytest.raises(FusiformError, match="one of them with two pictures"):
         measured(*faces(people=9, each=1), "of the test")

@@ -10,12 +10,12 @@ from PIL import Image
 
 pytest.importorskip("torch", reason="torch is not installed")
 
-from fusiform.core.align import align  # noqa: E402
-from fusiform.core.errors import ChoiceError, DataError, FusiformError  # noqa: E402
-from fusiform.core.pictures import read  # noqa: E402
-from fusiform.lab.recogniser import people  # noqa: E402
-from fusiform.lab.recogniser.people import are_crops, cut, listed, resized  # noqa: E402
-from fusiform.pipeline import load_detector  # noqa: E402
+from fusiform.core.align import align
+from fusiform.core.errors import ChoiceError, DataError, FusiformError
+from fusiform.core.pictures import read
+from fusiform.lab.recogniser import people
+from fusiform.lab.recogniser.people import are_crops, cut, listed, resized
+from fusiform.pipeline import load_detector
 
 MAGIC = 0xCED7230A
 

@@ -52,7 +52,8 @@ def test_all_lies_in_the_picture():
 
 
 @pytest.mark.parametrize(
-    ("reach", "wanted"), [(1, 0.2), (0.9, 0.2), (10, 2), (12, 5), (40, 10), (24, 5), (99, 20), (0, 0.2)]
+    ("reach", "wanted"),
+    [(1, 0.2), (0.9, 0.2), (10, 2), (12, 5), (40, 10), (24, 5), (99, 20), (0, 0.2)],
 )
 def test_ticks_divide_by_round_numbers(reach, wanted):
     assert tick(reach) == pytest.approx(wanted)

@@ -104,7 +104,7 @@ def test_what_onnx_has_not_is_one_sentence():
         def forward(self, x):
             return torch.linalg.matrix_exp(x[:, 0]).flatten(1)
 
-    with pytest.raises(FusiformError, match="cannot be written as ONNX: .*matrix_exp"):
+    with pytest.raises(FusiformError, match=r"cannot be written as ONNX: .*matrix_exp"):
         export.to_onnx(Odd(), 8)
 
 
