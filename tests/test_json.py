@@ -27,7 +27,7 @@ ROW = re.compile(r"^\| `([^`]+)` \| ([^|]+) \|", re.MULTILINE)
 FIELDS = {verb: dict(ROW.findall(text)) for names, text in SECTIONS.items()
           for verb in names.split(", ")}  # fmt: skip
 # A benchmark's numbers are data for results/, not an interface; the world has a page of its own.
-UNDOCUMENTED = {"bench", "world"}
+UNDOCUMENTED = {"bench", "papers", "world"}
 
 
 def kind(value: Any) -> str:

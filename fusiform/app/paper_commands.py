@@ -140,6 +140,38 @@ def line(claim: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
+@papers.command("check", cls=Command)
+def check_papers(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="By default all that are stale.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Whether evidence still stands where code has changed: repeats size tiny, which must agree.
+
+    What agrees is no longer stale; the rest must be run again. Exits with 1 if there is any.
+
+    Examples:
+
+        fusiform papers check
+
+        fusiform papers check arcface --json
+    """
+    with extras():
+        need("torch")
+        from fusiform.lab.papers.evidence import check
+        from fusiform.lab.papers.report import rows
+
+        todo = names or [row.paper.id for row in rows() if row.stale]
+        found = {name: check(name) for name in todo}
+    if as_json:
+        show_json([{"id": name, "stands": stands} for name, stands in found.items()])
+    else:
+        for name, stands in found.items():
+            show(f"{name}: {'stands' if stands else 'must be run again'}")
+    raise typer.Exit(int(not all(found.values())))
+
+
 @papers.command("report", cls=Command)
 def report_papers(
     out: Annotated[

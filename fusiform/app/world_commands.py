@@ -168,6 +168,12 @@ def pack(
         str | None,
         typer.Option(metavar="A,B", help="points, parsing, ... or all; the preset's own."),
     ] = None,
+    without: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B", help="Leave out skin, light, hair, sensor, ...: docs/world.md."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """A data set on the disk: tar files of pictures with labels, as WebDataset reads them.
@@ -188,10 +194,13 @@ def pack(
             numbers = (people, images, workers)
             raise ChoiceError("people, images, workers", "at least 1, 1, 0", numbers)
         chosen = None if labels is None else tuple(labels.split(","))
-        options = samples.Options(preset, seed, size, chosen, kind)
+        left = () if without is None else tuple(sorted(set(without.split(","))))
+        options = samples.Options(preset, seed, size, chosen, kind, left)
         # Each process draws one picture at a time; their matrices are too small for threads.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         asked = {**vars(options), "people": people, "images": images, "by": fusiform.__version__}
+        if not left:  # as packs had it before anything could be left out
+            del asked["without"]
         asked["arrays"] = sorted(options.arrays)
         tell_first_time()
         with bar("drawing") as told:
@@ -321,7 +330,7 @@ def picture_of(
     from fusiform.lab.world import samples
 
     options = samples.Options(preset, seed, size)
-    who = samples.look(seed, number, image, options.plan)
+    who = samples.look(options, number, image)
     return who, samples.shot_of(options, number, image)
 
 

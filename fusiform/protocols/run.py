@@ -117,7 +117,8 @@ def report(test: Test, vectors: Floats) -> dict[str, Any]:
     Of any test `set`, `protocol` and `pictures`. Of pairs `pairs`, `genuine`, `folds`, `accuracy`
     and its standard error `accuracy_se` over the folds, the mean `threshold`, `eer`, `auc` and
     `tar`. Of templates `templates`, `pairs`, `genuine`, `eer` and `tar`. Of a search `probes`,
-    `gallery` and `rank_1` to `rank_20`. Of people `people`, `pairs`, `genuine`, `eer` and `tar`.
+    `gallery` and `rank_1` to `rank_20`. Of people `people`, `pairs`, `genuine`, `eer`, `auc` and
+    `tar`.
     `tar` has one entry a FAR: `far`, `tar` and its 95 % interval `low`, `high`, and `threshold`;
     the four are None where there are too few impostors for that FAR.
     """
@@ -180,6 +181,7 @@ def _(test: People, vectors: Floats) -> dict[str, Any]:
         "people": len(test.names),
         **_counts(same),
         "eer": eer(found.genuine, found.impostor),
+        "auc": auc(found.genuine, found.impostor),
         "tar": _table(found.genuine, found.impostor, FARS),
     }
 

@@ -3,6 +3,9 @@
 Each seed is one task of a process of its own, on one thread, so that figures do not depend on how
 many cores there are. What a seed gave is kept at once (`.ID-SIZE.part.json`): a run that is
 interrupted goes on. The result file is written when all seeds are there.
+
+Evidence is stale when code that it rests on has changed. A result also holds what size tiny gave:
+where a change of code leaves that alone to the last digit (`check`), the evidence stands.
 """
 
 from __future__ import annotations
@@ -38,8 +41,8 @@ Progress = Callable[[int, int], None]
 
 def results_folder() -> Path:
     """Where result files are: `results/papers` of a checkout, else of FUSIFORM_HOME."""
-    own = ROOT / "results" / "papers"
-    return own if own.is_dir() else home() / "results" / "papers"
+    own = ROOT / "results"
+    return (own if own.is_dir() else home() / "results") / "papers"
 
 
 def run(
@@ -74,6 +77,8 @@ def run(
         if progress:
             progress(done, len(seeds))
     told = result(name, size, seeds, claims(made), found, marks)
+    if size == "small":
+        told["tiny"] = tiny(name)
     write(folder / (f"{name}.json" if size == "small" else f"{name}-{size}.json"), told)
     part.unlink(missing_ok=True)
     return told
@@ -177,6 +182,27 @@ def stored(name: str, folder: Path | None = None) -> dict[str, Any] | None:
 def is_stale(found: dict[str, Any]) -> bool:
     """Whether code that a result rests on has changed since."""
     return bool(found["sources"] != sources(paper(found["id"]).module))
+
+
+def check(name: str, folder: Path | None = None) -> bool:
+    """Whether a paper's evidence stands: it is not stale, or size tiny still gives the same, and
+    then it is no longer stale. Raises FusiformError where there is no result."""
+    found = stored(name, folder)
+    if found is None:
+        raise FusiformError(f"{name} was not measured yet. Run `fusiform papers run {name}`.")
+    if not is_stale(found):
+        return True
+    if found.get("tiny") != tiny(name):
+        return False
+    marks = {"sources": sources(paper(name).module), "checked": commit()}
+    write((folder or results_folder()) / f"{name}.json", found | marks)
+    return True
+
+
+def tiny(name: str) -> dict[str, list[float]]:
+    """What a paper's claims give at size tiny and seed 0."""
+    _, pairs, _ = next(trials(name, "tiny", [0], 1))
+    return {claim: [round(value, 9) for value in pair] for claim, pair in pairs.items()}
 
 
 def sources(module: str) -> dict[str, str]:

@@ -83,7 +83,7 @@ def report(folder: Path | None = None) -> str:
 def section(one: Row) -> str:
     """A paper's own part."""
     paper = one.paper
-    lines = [f"### {paper.id}", "", f"*{paper.title}* {paper.source}".rstrip(), "", paper.idea]
+    lines = [f"### {paper.id}", "", f"*{paper.title}*", "", f"{paper.source}.", "", paper.idea]
     lines += ["", f"Left out: {paper.left_out}"] if paper.left_out else []
     lines += ["", f"In use: {paper.use}"] if paper.use else []
     if one.result:

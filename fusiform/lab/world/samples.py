@@ -34,6 +34,7 @@ from fusiform.lab.geometry.render import render
 from fusiform.lab.geometry.scene import Frame
 from fusiform.lab.world import attacks
 from fusiform.lab.world.compose import Composed, compose
+from fusiform.lab.world.controls import DAYS, check, person_without, shot_without
 from fusiform.lab.world.encode import PICTURED, members, npz, picture, plain_json
 from fusiform.lab.world.film import STEADY, film, labels_of, perform, stacked
 from fusiform.lab.world.labels import MAPS, Photo, developed
@@ -70,9 +71,10 @@ FLAT = ("antispoof",)  # presets whose pictures may be pictures of pictures
 class Options:
     """What samples are like. `size`: pixels a side, None: the preset's own. `labels`: names of
     GROUPS, or ("all",); None: the preset's own. `format`: jpeg (with the sensor's own quality,
-    compressed once) or png (the same picture, stored without loss).
+    compressed once) or png (the same picture, stored without loss). `without`: names of
+    controls.CONTROLS, what is left out.
 
-    Raises ChoiceError for an unknown preset, format or label, or an impossible size.
+    Raises ChoiceError for an unknown preset, format, label or control, or an impossible size.
     """
 
     preset: str = "recognition"
@@ -80,9 +82,11 @@ class Options:
     size: int | None = None
     labels: tuple[str, ...] | None = None
     format: str = "jpeg"
+    without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         plan_of(self.preset)
+        check(self.without)
         if self.seed < 0:
             raise ChoiceError("seed", "at least 0", self.seed)
         if self.size is not None and not SMALLEST <= self.size <= LARGEST:
@@ -123,22 +127,24 @@ def shard_size(people: int, images: int) -> int:
     return max(1, together) * images
 
 
-def look(seed: int, number: int, image: int, plan: Plan) -> Person:
+def look(options: Options, number: int, image: int) -> Person:
     """Person `number` as they are for image `image`: equal for all images of the same day."""
-    day = image // DAY if plan.redress else 0
-    return dressed(seed, number, day, plan.dressing)
+    plan, without = options.plan, options.without
+    day = image // DAY if plan.redress and DAYS not in without else 0
+    return dressed(options.seed, number, day, plan.dressing, without)
 
 
 @lru_cache(maxsize=64)
-def dressed(seed: int, number: int, day: int, dressing: float) -> Person:
+def dressed(seed: int, number: int, day: int, dressing: float, without: tuple[str, ...]) -> Person:
     stream = rng(seed, "day", number, day)
-    return World(seed).person(number).on_another_day(stream, dressing)
+    person = World(seed).person(number).on_another_day(stream, dressing)
+    return person_without(person, without)
 
 
 def shot_of(options: Options, number: int, image: int) -> Shot:
     """How image `image` of person `number` is taken."""
     stream = rng(options.seed, "shot", options.preset, number, image)
-    return sample_shot(stream, options.plan, options.size)
+    return shot_without(sample_shot(stream, options.plan, options.size), options.without)
 
 
 def take(options: Options, number: int, image: int) -> Photo:
@@ -154,13 +160,13 @@ def develop(options: Options, number: int, image: int) -> tuple[Photo, int]:
     """The picture before JPEG, and the quality its sensor stores it with (0: not at all)."""
     if options.preset == "video":
         raise ChoiceError("preset", "one of pictures; clips come in packs", options.preset)
-    who = look(options.seed, number, image, options.plan)
+    who = look(options, number, image)
     shot = shot_of(options, number, image)
     if options.preset not in FLAT:
         return photo_of(who, shot, options.arrays)
     kind = attacks.kind_of(shot)
     if kind:
-        wearer = look(options.seed, number + 1, 0, options.plan)
+        wearer = look(options, number + 1, 0)
         return attacks.attack_photo(who, shot, kind, wearer, options.arrays), 0
     photo, quality = photo_of(who, shot, options.arrays)
     return replace(photo, facts=photo.facts | {"live": True}), quality
@@ -218,7 +224,7 @@ def picture_ending(options: Options) -> str:
 
 def clip_members(options: Options, number: int, image: int) -> dict[str, bytes]:
     """A sample of the preset "video": its frames, facts, and arrays over frames."""
-    person = look(options.seed, number, image, options.plan)
+    person = look(options, number, image)
     shot = shot_of(options, number, image)
     motion = perform(person, shot, SECONDS, FPS)
     photos = list(film(person, shot, motion, options.arrays & frozenset(MAPS)))

@@ -92,9 +92,7 @@ def people(wanted: Wanted) -> list[Tile]:
     """Portraits of different people."""
     options = Options("portrait", wanted.seed, wanted.size)
     numbers = range(wanted.number, wanted.number + (wanted.count or 48))
-    return [
-        Tile("", look(wanted.seed, n, 0, options.plan), shot_of(options, n, 0)) for n in numbers
-    ]
+    return [Tile("", look(options, n, 0), shot_of(options, n, 0)) for n in numbers]
 
 
 def expressions(wanted: Wanted) -> list[Tile]:

@@ -24,7 +24,7 @@ OPTIONS = Options("video", 5, 48)
 
 @pytest.fixture(scope="module")
 def person():
-    return look(5, 1, 0, OPTIONS.plan)
+    return look(OPTIONS, 1, 0)
 
 
 @pytest.fixture(scope="module")

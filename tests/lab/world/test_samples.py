@@ -109,21 +109,20 @@ def test_seed_preset_and_size_matter():
 
 
 def test_a_look_lasts_five_images():
-    plan = SMALL.plan
-    looks = [samples.look(SEED, 6, image, plan) for image in (0, 4, 5, 9, 10)]
+    looks = [samples.look(SMALL, 6, image) for image in (0, 4, 5, 9, 10)]
     assert looks[0] is looks[1] is not looks[2]
     assert looks[2] is looks[3] is not looks[4]
     assert len({id(look.bones) for look in looks}) == 1
     assert len({look.wardrobe for look in looks}) == 3
-    held = PRESETS["video"]
-    assert samples.look(SEED, 6, 0, held) is samples.look(SEED, 6, 12, held)
+    held = Options("video", SEED, 32)
+    assert samples.look(held, 6, 0) is samples.look(held, 6, 12)
 
 
 # What is stored
 
 
 def test_a_jpeg_is_compressed_once_with_the_sensors_quality():
-    who = samples.look(SEED, 0, 0, SMALL.plan)
+    who = samples.look(SMALL, 0, 0)
     shot = samples.shot_of(SMALL, 0, 0)
     assert shot.sensor.jpeg > 0
     plain = photograph(who, shot, maps=False)
@@ -178,7 +177,7 @@ def test_all_labels_are_all_arrays():
     options = Options("portrait", SEED, 32, labels=("all",))
     arrays = loaded(sample(options, key_of(2, 0))["npz"])
     shot = samples.shot_of(options, 2, 0)
-    true = photograph(samples.look(SEED, 2, 0, options.plan), shot).arrays
+    true = photograph(samples.look(options, 2, 0), shot).arrays
     assert set(arrays) == set(true) == {name for names in GROUPS.values() for name in names}
     for name, array in true.items():
         assert array.dtype == arrays[name].dtype
