@@ -288,7 +288,8 @@ def _look(
     sharp, points = _sharp(content, picture, faces, models)
     crops = aligned(sharp, points, models)
     faces = _in_full(picture, faces)
-    seen = _judged_by(crops, sharp, points, models)
+    small = crops.shape[1] < 2 * SHARPNESS_SIDE  # too small to show whether a face is sharp
+    seen = align(sharp, points, models.embedder.card.template) if small else crops
     quality = assess(seen, faces.points, faces.scores, minimum)
     reasons = _reasons(faces, quality, minimum, limits)
     keep = np.array([not reason for reason in reasons], bool)
@@ -329,14 +330,6 @@ def _sharp(
     if coarse and magnification(points, card.template, side).max() > ENLARGED:
         points, picture = picture.to_full(points), open_picture(content)
     return picture.pixels, points
-
-
-def _judged_by(crops: Pixels, pixels: Pixels, points: Floats, models: Models) -> Pixels:
-    """The crops that quality is told from: the network's own, or larger ones where they are too
-    small to show whether a face is sharp."""
-    if crops.shape[1] >= 2 * SHARPNESS_SIDE:
-        return crops
-    return align(pixels, points, models.embedder.card.template)
 
 
 def aligned(pixels: Pixels, points: Floats, models: Models) -> Pixels:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -399,25 +398,3 @@ def test_ask_and_why(ask, copied):
     found = ask("ask", "--count", 2)
     assert_complete("ask", found)
     assert len(found) <= 2
-
-
-def test_train_and_export_model(ask, tmp_path):
-    for module in ("torch", "onnx"):
-        pytest.importorskip(module, reason=f"{module} is not installed")
-    draw = np.random.default_rng(0)
-    for person in range(20):
-        (tmp_path / "crops" / f"{person}").mkdir(parents=True)
-        for number in range(4):
-            picture = Image.fromarray(draw.integers(0, 256, (32, 32, 3), dtype=np.uint8))
-            picture.save(tmp_path / "crops" / f"{person}" / f"{number}.png")
-    few = ("--steps", 2, "--batch", 8, "--size", 32, "--dim", 8, "--val", 0.7)
-    told = ask("train", tmp_path / "crops", "--out", tmp_path / "run", *few, gallery=False)
-    assert_complete("train", told)
-    assert (told["done"], told["people"], told["held_out"]) == (2, 6, 14)
-    assert Path(told["curves"]).is_file()
-    words = (tmp_path / "run", "--out", tmp_path / "mine.onnx")
-    plain = ask("export-model", *words, gallery=False)
-    small = ask("export-model", *words, "--int8", gallery=False)
-    assert plain["int8"] is None
-    assert_complete("export-model", plain, small)
-    assert Path(small["card"]).is_file()

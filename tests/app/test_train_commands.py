@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from PIL import Image
+from test_json import assert_complete
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -111,6 +112,27 @@ def test_a_gallery_moves_over_to_it(pack, folder, tmp_path):
     with Gallery(tmp_path / "old.db") as gallery:
         assert gallery.models.embedder.card.name == "mine"
         assert "Ada Lovelace" in {person.name for person in gallery.people()}
+
+
+def test_json_is_as_the_page_has_it(tmp_path):
+    draw = np.random.default_rng(0)
+    for person in range(20):
+        (tmp_path / "crops" / f"{person}").mkdir(parents=True)
+        for number in range(4):
+            picture = Image.fromarray(draw.integers(0, 256, (32, 32, 3), dtype=np.uint8))
+            picture.save(tmp_path / "crops" / f"{person}" / f"{number}.png")
+    few = ("--steps", 2, "--batch", 8, "--size", 32, "--dim", 8, "--val", 0.7)
+    told = json.loads(
+        run("train", tmp_path / "crops", "--out", tmp_path / "run", *few, "--json")[0]
+    )
+    assert_complete("train", told)
+    assert (told["done"], told["people"], told["held_out"]) == (2, 6, 14)
+    assert Path(told["curves"]).is_file()
+    words = ("export-model", tmp_path / "run", "--out", tmp_path / "mine.onnx", "--json")
+    plain, small = (json.loads(run(*words, *more)[0]) for more in ((), ("--int8",)))
+    assert plain["int8"] is None
+    assert_complete("export-model", plain, small)
+    assert Path(small["card"]).is_file()
 
 
 def test_ctrl_c_saves_and_the_same_command_goes_on(program, crops, tmp_path):
