@@ -101,8 +101,14 @@ def train(
         where = device_of(device)
         with bar("reading") as reading:
             known = listed(data, size, reading)
-        with stopping() as stop, training_bar() as told:
-            watch = Watch(told.cutting, told.split, told.step, told.judged, stop)
+        with training_bar() as told, stopping(told.line) as stop:
+
+            def cutting(done: int, total: int) -> None:
+                told.cutting(done, total)
+                if stop():
+                    raise KeyboardInterrupt
+
+            watch = Watch(cutting, told.split, told.step, told.judged, stop)
             result = train_recogniser(known, out, recipe, pictures, where, watch)
     if as_json:
         show_json(result.to_json() | {"curves": str(result.folder.resolve() / "curves.svg")})
@@ -139,18 +145,22 @@ class Told:
         self.progress = progress
         self.task = progress.add_task("reading", total=None, told="")
 
+    def line(self, text: str) -> None:
+        """A line above the bar."""
+        self.progress.console.print(text, soft_wrap=True, markup=False, highlight=False)
+
     def cutting(self, done: int, total: int) -> None:
         self.progress.update(self.task, description="cutting", completed=done, total=total)
 
     def split(self, split: Split, made: Cut) -> None:
-        say(
+        self.line(
             f"{count_of(len(split.train), 'face')} of {count_of(split.classes, 'person')} to train "
             f"on, {count_of(len(split.held), 'face')} of others held out"
         )
         if not made.aligned:
-            say(f"{count_of(made.missed, 'photo')} without a face that was found, left out")
+            self.line(f"{count_of(made.missed, 'photo')} without a face that was found, left out")
         if made.unreadable:
-            say(f"{count_of(made.unreadable, 'picture')} that cannot be read, left out")
+            self.line(f"{count_of(made.unreadable, 'picture')} that cannot be read, left out")
         self.progress.update(self.task, description="training", completed=0, total=None)
 
     def step(self, done: int, total: int, numbers: Mapping[str, float]) -> None:
@@ -158,7 +168,7 @@ class Told:
         self.progress.update(self.task, completed=done, total=total, told=loss)
 
     def judged(self, step: int, numbers: Mapping[str, float]) -> None:
-        say(f"step {step:,}: {numbers_told(numbers) or 'saved'}")
+        self.line(f"step {step:,}: {numbers_told(numbers) or 'saved'}")
 
 
 @contextmanager
@@ -177,7 +187,7 @@ def training_bar() -> Iterator[Told]:
 
 
 @contextmanager
-def stopping() -> Iterator[Callable[[], bool]]:
+def stopping(tell: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
     """Whether Ctrl-C was pressed: at the first the step is finished, the second ends at once."""
     pressed: list[int] = []
 
@@ -185,7 +195,7 @@ def stopping() -> Iterator[Callable[[], bool]]:
         if pressed:
             raise KeyboardInterrupt
         pressed.append(number)
-        say("stopping after this step; once more to stop at once")
+        tell("stopping after this step; once more to stop at once")
 
     before = signal.signal(signal.SIGINT, press)
     try:

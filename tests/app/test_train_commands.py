@@ -154,10 +154,12 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(program, crops, tmp_path):
 
 def test_the_second_ctrl_c_ends_at_once():
     before = signal.getsignal(signal.SIGINT)
-    with train_commands.stopping() as stop:
+    told: list[str] = []
+    with train_commands.stopping(told.append) as stop:
         assert not stop()
         os.kill(os.getpid(), signal.SIGINT)
         assert stop()
+        assert told == ["stopping after this step; once more to stop at once"]
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) == before
