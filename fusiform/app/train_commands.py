@@ -42,7 +42,10 @@ def train(
         "resnet-s"
     ),
     loss: Annotated[
-        str, typer.Option(metavar="NAME", help="softmax, cosface, arcface, adaface.")
+        str,
+        typer.Option(
+            metavar="NAME", help="softmax, cosface, arcface, adaface, sphereface2, triplet."
+        ),
     ] = "cosface",
     margin: Annotated[float | None, typer.Option(help="Of the loss; its usual one.")] = None,
     scale: Annotated[float | None, typer.Option(help="Of the loss; its usual one.")] = None,

@@ -78,6 +78,12 @@ def test_help_has_examples_that_parse(verb, monkeypatch):
         assert {word for word in words if word.startswith("--")} <= known
 
 
+def test_help_names_every_network_and_loss(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = run("train", "--help")[0]
+    assert all(name in shown for name in (*NETS, *LOSSES, *OPTIMISERS, *PRECISIONS))
+
+
 def test_from_synthetic_people_to_people_in_a_gallery(pack, album, tmp_path):
     folder, model = tmp_path / "run", tmp_path / "mine.onnx"
     shown, told = run("train", pack, "--out", folder, *FEW)

@@ -9,7 +9,9 @@ from functools import partial
 from torch import nn
 
 from fusiform.core.errors import ChoiceError
+from fusiform.lab.blocks.binary import SphereFace2
 from fusiform.lab.blocks.margins import AdaFace, Margin, MarginSoftmax, arcface, cosface
+from fusiform.lab.blocks.triplets import Triplets
 from fusiform.lab.nets.resnet import FaceResNet
 from fusiform.lab.train.faces import Classify
 from fusiform.lab.train.loop import OPTIMISERS, PRECISIONS
@@ -27,13 +29,15 @@ class Net:
 class Loss:
     """A loss: `make(dim, classes, margin, scale)` gives the objective of `loop.train`.
 
-    `margin` and `scale` are its usual ones; None where it has none.
+    `margin` and `scale` are its usual ones; None where it has none. `each`: so many faces of each
+    person in a batch, 0: as they come.
     """
 
     says: str
     margin: float | None
     scale: float | None
     make: Callable[[int, int, float, float], nn.Module]
+    each: int = 0
 
 
 def residual(width: int, *blocks: int) -> Callable[[int, int], nn.Module]:
@@ -52,6 +56,16 @@ def margin_softmax(
     return Classify(MarginSoftmax(dim, classes, margin(m) if margin else None, scale))
 
 
+def binary(dim: int, classes: int, m: float, scale: float) -> nn.Module:
+    """A yes or no for each class."""
+    return Classify(SphereFace2(dim, classes, m, scale))
+
+
+def triplet(dim: int, classes: int, m: float, scale: float) -> nn.Module:
+    """Semi-hard triplets, without a prototype a person."""
+    return Classify(Triplets(margin=m))
+
+
 NETS = {
     "resnet-s": Net("4 blocks, 16 to 64 channels: minutes on a laptop", residual(16, 1, 1, 2)),
     "resnet-m": Net("9 blocks, 32 to 256 channels: hours on a laptop", residual(32, 2, 2, 3, 2)),
@@ -62,6 +76,8 @@ LOSSES = {
     "cosface": Loss("a margin off the cosine", 0.35, 32.0, partial(margin_softmax, cosface)),
     "arcface": Loss("a margin on the angle", 0.5, 32.0, partial(margin_softmax, arcface)),
     "adaface": Loss("margins by quality", 0.4, 32.0, partial(margin_softmax, AdaFace)),
+    "sphereface2": Loss("a yes or no for each person", 0.4, 30.0, binary),
+    "triplet": Loss("nearer to one's own than to others", 0.2, None, triplet, each=4),
 }
 RATES = {"sgd": 0.1, "adamw": 1e-3}
 DECAYS = {"sgd": 5e-4, "adamw": 0.05}

@@ -15,10 +15,10 @@ from torch import nn
 
 from fusiform.core.errors import ChoiceError, FusiformError
 from fusiform.core.seeds import rng
-from fusiform.lab.recogniser.choices import DECAYS, RATES, Recipe
+from fusiform.lab.recogniser.choices import DECAYS, LOSSES, RATES, Recipe
 from fusiform.lab.recogniser.people import Cut, Listed, Numbers, cut
 from fusiform.lab.train.augment import Augment
-from fusiform.lab.train.batches import Sampler, shuffled
+from fusiform.lab.train.batches import Sampler, balanced, shuffled
 from fusiform.lab.train.curves import curves
 from fusiform.lab.train.faces import embed, face_batches
 from fusiform.lab.train.loop import Plan, train
@@ -132,7 +132,7 @@ def trained(run: Run, faces: Crowd, split: Split, recipe: Recipe, device: str, j
     torch.manual_seed(recipe.seed)
     net: Any = recipe.network()
     objective = recipe.objective(split.classes)
-    sampler = of_rows(split.train, shuffled(len(split.train), recipe.batch, recipe.seed))
+    sampler = of_rows(split.train, sampler_of(recipe, split))
     batches = face_batches(faces.images, split.label, sampler, Augment(), recipe.seed, device)
     plan = plan_of(recipe, len(split.train))
     done = [plan.steps]  # of a run that was finished before
@@ -161,6 +161,15 @@ def plan_of(recipe: Recipe, faces: int) -> Plan:
         every=max(1, steps // 200),
         save=max(LEAST_STEPS, -(-steps // CHECKPOINTS)),
     )
+
+
+def sampler_of(recipe: Recipe, split: Split) -> Sampler:
+    """All faces in a new order each epoch, or as many of each person as the loss wants."""
+    each = LOSSES[recipe.loss].each
+    if not each:
+        return shuffled(len(split.train), recipe.batch, recipe.seed)
+    people = min(max(2, recipe.batch // each), split.classes)
+    return balanced(split.label[split.train], people, each, recipe.seed)
 
 
 def of_rows(rows: Numbers, sampler: Sampler) -> Sampler:

@@ -18,6 +18,7 @@ from fusiform.lab.recogniser.training import (
     few,
     plan_of,
     rank,
+    sampler_of,
     split_people,
     train_recogniser,
 )
@@ -115,6 +116,16 @@ def test_the_average_is_what_is_judged_and_kept(data, tmp_path):
     weights = [load_tensors(r.folder / "last.safetensors")[0] for r in (plain, mean)]
     name = "head.layers.3.weight"
     assert not weights[0][name].equal(weights[1][name])
+
+
+def test_triplets_get_several_faces_of_each_person(data):
+    recipe = Recipe(loss="triplet", batch=12)
+    split = split_people(data.person, 0, 0)
+    rows = sampler_of(recipe, split)(0)
+    assert np.unique(split.label[rows], return_counts=True)[1].tolist() == [4, 4, 4]
+    alone = split_people(np.array([0, 1, 1]), 0, 0)
+    assert len(sampler_of(Recipe(loss="triplet"), alone)(0)) == 8  # two people are all there are
+    assert len(sampler_of(Recipe(batch=12), split)(0)) == 12
 
 
 @pytest.mark.parametrize(
