@@ -25,6 +25,8 @@ from fusiform.api import Gallery
 from fusiform.app import train_commands
 from fusiform.app.cli import app
 from fusiform.core.errors import ChoiceError, FusiformError
+from fusiform.lab.recogniser.choices import LOSSES, NETS
+from fusiform.lab.train.loop import OPTIMISERS, PRECISIONS
 
 FEW = ("--steps", 4, "--batch", 8, "--size", 48, "--dim", 16)
 
