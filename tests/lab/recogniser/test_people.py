@@ -88,14 +88,34 @@ def test_pictures_of_nobody_are_an_error(tmp_path, album):
     assert not list((tmp_path / "cache").iterdir())
 
 
-def test_a_record_file(crops, tmp_path):
+def record(number: int, labels: list[float], picture: bytes = b"") -> bytes:
+    """A record as MXNet packs it."""
+    several = len(labels) > 1
+    head = struct.pack(
+        "<IfQQ", len(labels) if several else 0, 0 if several else labels[0], number, 0
+    )
+    content = head + (struct.pack(f"<{len(labels)}f", *labels) if several else b"") + picture
+    return struct.pack("<II", MAGIC, len(content)) + content + b"\0" * (-len(content) % 4)
+
+
+@pytest.mark.parametrize("header", [False, True])
+def test_a_record_file(crops, tmp_path, header):
+    """With a header, people are ranges of pictures, whatever stands with the pictures."""
+    files = sorted(crops.rglob("*.png"))
+    told = [0.0 if header else float(file.parent.name) for file in files]
+    parts = {
+        i: record(i, [label], file.read_bytes())
+        for i, (label, file) in enumerate(zip(told, files, strict=True), 1)
+    }
+    if header:
+        parts[0] = record(0, [33, 41])
+        parts |= {33 + i: record(33 + i, [1 + 4 * i, 5 + 4 * i]) for i in range(8)}
     folder = tmp_path / "set"
     folder.mkdir()
     data, index = b"", []
-    for number, file in enumerate(sorted(crops.rglob("*.png")), 1):
-        content = struct.pack("<IfQQ", 0, int(file.parent.name), number, 0) + file.read_bytes()
+    for number in sorted(parts):
         index.append(f"{number}\t{len(data)}")
-        data += struct.pack("<II", MAGIC, len(content)) + content + b"\0" * (-len(content) % 4)
+        data += parts[number]
     (folder / "train.rec").write_bytes(data)
     (folder / "train.idx").write_text("\n".join(index))
     made = cut(listed(folder, 32), 32, tmp_path / "cache")
