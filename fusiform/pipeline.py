@@ -17,7 +17,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fusiform.core.align import align, magnification
+from fusiform.core.align import align, magnification, template
 from fusiform.core.crop import Crop
 from fusiform.core.errors import (
     ChoiceError,
@@ -37,7 +37,7 @@ from fusiform.detection.tiles import tiled
 from fusiform.hub.session import open_session
 from fusiform.hub.store import available, locate
 from fusiform.recognise.embedder import Embedder
-from fusiform.recognise.quality import Quality, assess
+from fusiform.recognise.quality import SHARPNESS_SIDE, Quality, assess
 
 AUTO_DETECTORS = ("yunet-s", "yunet-n", "dlib-hog")
 AUTO_EMBEDDER = "dlib-resnet"
@@ -288,7 +288,9 @@ def _look(
     sharp, points = _sharp(content, picture, faces, models)
     crops = aligned(sharp, points, models)
     faces = _in_full(picture, faces)
-    quality = assess(crops, faces.points, faces.scores, minimum)
+    small = crops.shape[1] < 2 * SHARPNESS_SIDE  # too small to show whether a face is sharp
+    seen = align(sharp, points, models.embedder.card.template) if small else crops
+    quality = assess(seen, faces.points, faces.scores, minimum)
     reasons = _reasons(faces, quality, minimum, limits)
     keep = np.array([not reason for reason in reasons], bool)
     dropped = tuple(
@@ -322,8 +324,10 @@ def _sharp(
 ) -> tuple[Pixels, Floats]:
     """The pixels to cut from, with the points in them: those of the full picture where the reduced
     one is too coarse for a face."""
-    points, template = faces.points, models.embedder.card.template
-    if picture.scale < 1 and len(faces) and magnification(points, template).max() > ENLARGED:
+    points, card = faces.points, models.embedder.card
+    side = max(card.size, template(card.template).size)
+    coarse = picture.scale < 1 and len(faces) > 0
+    if coarse and magnification(points, card.template, side).max() > ENLARGED:
         points, picture = picture.to_full(points), open_picture(content)
     return picture.pixels, points
 
@@ -333,7 +337,7 @@ def aligned(pixels: Pixels, points: Floats, models: Models) -> Pixels:
     card = models.embedder.card
     if card.landmarks == "dlib-points" and models.detector.card.family != "dlib-hog":
         points = five_points().refine(pixels, points)
-    return align(pixels, points, card.template)
+    return align(pixels, points, card.template, card.size)
 
 
 def _reasons(faces: Faces, quality: Quality, minimum: float, limits: Limits) -> list[str]:

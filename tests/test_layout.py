@@ -61,10 +61,11 @@ MAY_IMPORT = {
     "lab.blocks": FLOOR,
     "lab.nets": FLOOR | {"lab.blocks"},
     "lab.train": SHARED | {"lab.blocks"},
+    "lab.recogniser": MODELS | SHARED | RUNNING | LAB | {"fusiform", "protocols"},
     "lab.papers": MODELS | SHARED | RUNNING | LAB | {"fusiform"},
 }
 # Rooms that may be imported inside functions only: no other command should await the lab.
-LATER = {"app": LAB | {"lab.papers"}}
+LATER = {"app": LAB | {"lab.papers", "lab.recogniser"}}
 # What a room may take from outside; None means any declared dependency.
 OUTSIDE: dict[str, set[str] | None] = {
     "core": {"numpy", "PIL", "av", "pillow_heif"},
@@ -76,7 +77,7 @@ OUTSIDE: dict[str, set[str] | None] = {
 }
 # What a file may import only where it says so, and what only inside functions.
 TORCH_FILES = re.compile(r"(.*_torch|dataset)\.py")
-TORCH_ROOMS = {"lab.blocks", "lab.nets", "lab.train", "lab.papers"}
+TORCH_ROOMS = {"lab.blocks", "lab.nets", "lab.train", "lab.recogniser", "lab.papers"}
 INSIDE_ONLY = {"scipy", "psycopg", "cryptography", "distributed", "pyarrow"}
 MODULE_OF = {
     "pillow": "PIL", "dlib-bin": "dlib", "pillow-heif": "pillow_heif",

@@ -341,3 +341,18 @@ def test_flip_reaches_the_pipeline(models, photos):
     flipping: Callable[..., Analysed] = analyse_one
     mirrored = flipping(photos[1], with_card(models, flip=True)).faces.embeddings
     assert not np.allclose(mirrored, analyse_one(photos[1], models).faces.embeddings, atol=1e-3)
+
+
+def test_quality_does_not_depend_on_how_small_the_networks_crops_are(models, photos):
+    """A network of 64 pixels is told the quality that one of 112 is told."""
+
+    def quality(size: int) -> np.ndarray:
+        card = replace(models.embedder.card, template="arcface112", size=size, landmarks="")
+        other = Models(models.detector, replace(models.embedder, card=card))
+        found = analyse_one(photos[0], other, embed=False)
+        assert found.quality is not None
+        return found.quality.sharpness
+
+    assert len(quality(112)) == 2
+    assert np.array_equal(quality(64), quality(112))
+    assert np.array_equal(quality(32), quality(112))

@@ -29,6 +29,7 @@ from fusiform.app import (
     portable_commands,
     recognition_commands,
     seal_commands,
+    train_commands,
     world_commands,
 )
 from fusiform.app.terminal import Command, Group, say
@@ -63,6 +64,7 @@ for part in (
     bench_commands,
     paper_commands,
     recognition_commands,
+    train_commands,
     world_commands,
 ):
     app.registered_commands += part.app.registered_commands

@@ -60,11 +60,14 @@ TEMPLATES = {
 }
 
 
-def template(name: str) -> Template:
-    """The template of that name. Raises ChoiceError if there is none."""
+def template(name: str, size: int = 0) -> Template:
+    """The template of that name, scaled to `size` pixels (0: its own). Raises ChoiceError."""
     if name not in TEMPLATES:
         raise ChoiceError("template", TEMPLATES, name)
-    return TEMPLATES[name]
+    found = TEMPLATES[name]
+    if size in (0, found.size):
+        return found
+    return Template(size, (found.points * (size / found.size)).astype(np.float32))
 
 
 def similarity(points: Floats, target: Floats) -> NDArray[np.float64]:
@@ -91,13 +94,14 @@ def inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.hstack([linear, -linear @ matrix[:, 2:]])
 
 
-def align(pixels: Pixels, points: Floats, name: str) -> Pixels:
+def align(pixels: Pixels, points: Floats, name: str, size: int = 0) -> Pixels:
     """One upright crop a face: `pixels (H, W, 3)`, `points (n, 5, 2)` -> `(n, S, S, 3)` uint8.
 
-    `points` are in pixels of `pixels` itself; `name` is one of `TEMPLATES`. What lies outside
-    the picture is black, as in dlib and InsightFace. Raises ChoiceError for an unknown template.
+    `points` are in pixels of `pixels` itself; `name` is one of `TEMPLATES`, `size` pixels a side
+    (0: the template's own). What lies outside the picture is black, as in dlib and InsightFace.
+    Raises ChoiceError for an unknown template.
     """
-    target = template(name)
+    target = template(name, size)
     crops = np.zeros((len(points), target.size, target.size, 3), np.uint8)
     for crop, matrix in zip(crops, similarity(points, target.points), strict=True):
         if matrix[:, :2].any():
@@ -129,7 +133,7 @@ def warp(pixels: Pixels, back: NDArray[np.float64], size: int) -> Pixels:
     return np.asarray(sampled)
 
 
-def magnification(points: Floats, name: str) -> Floats:
+def magnification(points: Floats, name: str, size: int = 0) -> Floats:
     """How many crop pixels one picture pixel becomes, a face: `(n,)`; above 1 is upsampling."""
-    matrices = similarity(points, template(name).points)
+    matrices = similarity(points, template(name, size).points)
     return np.hypot(matrices[:, 0, 0], matrices[:, 1, 0]).astype(np.float32)

@@ -1,7 +1,8 @@
-"""A card for a user's own ONNX file, from what its graph takes and gives."""
+"""A card for a user's own ONNX file: the one beside it, the one inside, or told by its graph."""
 
 from __future__ import annotations
 
+import json
 import mmap
 from collections import Counter
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fusiform.core.errors import ChoiceError, ModelUnsupported
+from fusiform.core.errors import ChoiceError, ModelDamaged, ModelUnsupported
 from fusiform.hub.card import Card
 from fusiform.hub.files import file_hash
 from fusiform.hub.session import Session, open_session
@@ -21,13 +22,16 @@ UNKNOWN = "not stated in the file"
 
 
 def infer_card(path: Path) -> Card:
-    """The card inside the file (metadata `fusiform.card`, JSON), else one told by its graph.
+    """The card beside the file (NAME.json, see `card_beside`), that inside it (metadata
+    `fusiform.card`, JSON), else one told by its graph.
 
     Known are YuNet, SCRFD as InsightFace exports it, and embedders with one square input and
     one vector. Raises ModelDamaged, and ModelUnsupported for any other graph.
     """
     session = open_session(path, provider="cpu")
     digest = file_hash(path)
+    if (beside := card_beside(path, digest)) is not None:
+        return beside
     if CARD_KEY in session.metadata:
         return _own_card(path, session.metadata[CARD_KEY], digest)
     known = _detector(session) or _embedder(session, path)
@@ -45,6 +49,31 @@ def infer_card(path: Path) -> Card:
         bytes=path.stat().st_size,
         **known,
     )
+
+
+def card_beside(path: Path, digest: str) -> Card | None:
+    """The card in NAME.json beside NAME.onnx, None where there is none or it is something else.
+
+    Raises ModelDamaged if it is the card of a file with another hash than `digest`, and
+    ModelUnsupported if it is no card that can be read.
+    """
+    beside = path.with_suffix(".json")
+    try:
+        text = beside.read_text("utf-8")
+        values = json.loads(text)
+    except (OSError, ValueError):
+        return None
+    if not isinstance(values, dict) or not {"kind", "family", "sha256"} <= set(values):
+        return None
+    if values["sha256"] != digest:
+        raise ModelDamaged(
+            f"{path}: its sha256 is {digest}, but its card {beside.name} is of "
+            f"{values['sha256']}. Copy both anew from where they were made, or take the card away"
+        )
+    try:
+        return Card.from_json(text)
+    except (ChoiceError, ValueError, TypeError, AttributeError) as error:
+        raise ModelUnsupported(f"{beside}: is a wrong card ({error}); correct it") from error
 
 
 def _own_card(path: Path, text: str, digest: str) -> Card:

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusiform.core.align import TEMPLATES, align, inverse, magnification, similarity, warp
+from fusiform.core.align import (
+    TEMPLATES,
+    align,
+    inverse,
+    magnification,
+    similarity,
+    template,
+    warp,
+)
 from fusiform.core.errors import ChoiceError
 from fusiform.core.pictures import read
 from fusiform.detection.five import FIVE, PADDING
@@ -76,6 +84,21 @@ def test_a_face_outside_or_without_extent_is_black(rng):
 def test_no_faces_no_crops(rng):
     picture = rng.integers(0, 256, (50, 50, 3), dtype=np.uint8)
     assert align(picture, np.zeros((0, 5, 2)), "dlib150").shape == (0, 150, 150, 3)
+
+
+@pytest.mark.parametrize("size", [48, 64, 224])
+def test_a_template_is_scaled_with_its_crop(rng, size):
+    """The same region at another size: OpenCV resizes the one to the other."""
+    picture = cv2.GaussianBlur(rng.integers(0, 256, (300, 300, 3), dtype=np.uint8), (0, 0), 6)
+    points = ARCFACE[None] * 1.6 + 40
+    crop = align(picture, points, "arcface112", size)
+    assert crop.shape == (1, size, size, 3)
+    large = align(picture, points, "arcface112")[0]
+    expected = cv2.resize(large, (size, size), interpolation=cv2.INTER_AREA).astype(int)
+    assert np.abs(crop[0].astype(int) - expected).mean() < 1.5
+    assert template("arcface112", size).points == pytest.approx(ARCFACE * size / 112)
+    assert magnification(points, "arcface112", size)[0] == pytest.approx(size / 112 / 1.6, rel=1e-4)
+    assert np.array_equal(align(picture, points, "arcface112", 112)[0], large)
 
 
 def test_unknown_template():

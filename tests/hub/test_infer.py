@@ -50,6 +50,7 @@ def embedder(
     return path
 
 
+LIMIT = ("similarity", "low", "high")
 SUBTRACT = Node("Sub", ["data", "mean"], "centred")
 SCALE = Node("Mul", ["centred", "scale"], "scaled")
 
@@ -123,6 +124,46 @@ def test_other_graphs_are_refused_with_what_they_are(tmp_path: Path, channels: i
 def test_a_detector_with_other_outputs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelUnsupported, match="no YuNet, SCRFD"):
         locate(detector(tmp_path / "d.onnx", [1, 4, 1, 4]))
+
+
+def card_beside(path: Path, **changes: object) -> Path:
+    """NAME.json beside NAME.onnx."""
+    values = {"name": "mine", "kind": "embedder", "family": "arcface", "title": "Mine", "dim": 8}
+    values |= {"licence": "MIT", "training_data": "my own", "size": 112, "grouping": 0.5}
+    values |= {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()} | changes
+    path.with_suffix(".json").write_text(json.dumps(values))
+    return path
+
+
+def test_a_card_beside_the_file_is_believed(tmp_path: Path) -> None:
+    path = with_metadata(embedder(tmp_path / "w.onnx"), "{not read}")
+    card = locate(card_beside(path, thresholds=[{"fmr": 0.1, **dict.fromkeys(LIMIT, 0.3)}])).card
+    assert (card.name, card.grouping, card.thresholds[0].similarity) == ("mine", 0.5, 0.3)
+
+
+def test_the_card_of_another_file_is_not(tmp_path: Path) -> None:
+    path = card_beside(embedder(tmp_path / "w.onnx"), sha256="ab" * 32)
+    with pytest.raises(ModelDamaged, match=r"w.onnx: its sha256 is .*its card w.json is of abab"):
+        locate(path)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[1]", '{"sha256": "ab", "source": "x"}', '{"kind": "embedder"}', "\x00"]
+)
+def test_other_files_of_that_name_are_no_cards(tmp_path: Path, text: str) -> None:
+    path = embedder(tmp_path / "w600k.onnx")
+    path.with_suffix(".json").write_text(text)
+    assert locate(path).card.name == "w600k"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"colour": "green"}, {"wings": 2}, {"thresholds": [1]}, {"title": 1, "kind": "cat"}]
+)
+def test_a_wrong_card_beside_the_file_is_refused(
+    tmp_path: Path, changes: dict[str, object]
+) -> None:
+    with pytest.raises(ModelUnsupported, match=r"w.json: is a wrong card .*; correct it"):
+        locate(card_beside(embedder(tmp_path / "w.onnx"), **changes))
 
 
 def with_metadata(path: Path, text: str) -> Path:

@@ -102,7 +102,7 @@ def descriptor(image: NDArray[np.uint8], points: NDArray[np.float32], models: Mo
     card = models.embedder.card
     if card.landmarks == "dlib-points" and models.detector.card.family != "dlib-hog":
         points = five_points().refine(image, points)
-    said: Floats = models.embedder.descriptors(align(image, points, card.template))[0]
+    said: Floats = models.embedder.descriptors(align(image, points, card.template, card.size))[0]
     return said
 
 

@@ -155,7 +155,7 @@ def _one_by_one(models: Models, paths: list[str]) -> None:
     for path in paths:
         pixels = open_picture(path).pixels
         faces = models.detector([pixels])[0]
-        vectors.append(models.embedder(align(pixels, faces.points, card.template)))
+        vectors.append(models.embedder(align(pixels, faces.points, card.template, card.size)))
     group(np.concatenate(vectors), card.grouping or 1.0)
 
 

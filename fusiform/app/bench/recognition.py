@@ -75,7 +75,7 @@ class Cutter:
         card, one = self.models.embedder.card, np.asarray(points, np.float32)[None]
         if card.landmarks == "dlib-points":
             one = five_points().refine(pixels, one)
-        crop: Pixels = align(pixels, one, card.template)[0]
+        crop: Pixels = align(pixels, one, card.template, card.size)[0]
         return crop
 
     def _had(self, way: str, crop: Pixels) -> Pixels:

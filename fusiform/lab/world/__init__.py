@@ -58,7 +58,11 @@ _HOME = {
 }
 _MODULE = {name: f"fusiform.lab.{module}" for module, names in _HOME.items() for name in names}
 # Which extra brings what may be missing.
-EXTRAS = {"numba": "world", "av": "world", "espeakng_loader": "speech", "torch": "lab"}
+EXTRAS = {
+    **dict.fromkeys(("numba", "av"), "world"),
+    "espeakng_loader": "speech",
+    **dict.fromkeys(("torch", "safetensors", "onnx"), "lab"),
+}
 
 __all__ = [
     "EXTRAS",
@@ -97,7 +101,7 @@ def missing(error: ModuleNotFoundError) -> FusiformError | ModuleNotFoundError:
     if name not in EXTRAS:
         return error
     remedy = f'Install it: pip install "fusiform[{EXTRAS[name]}]"'
-    return FusiformError(f"The world needs {name}, which is not here. {remedy}")
+    return FusiformError(f"This needs {name}, which is not here. {remedy}")
 
 
 def __getattr__(name: str) -> Any:

@@ -119,9 +119,8 @@ def crowd(
 
 def aligned(photo: Photo, size: int, name: str = "arcface112") -> tuple[NDArray[np.uint8], Any]:
     """A photo's face `(size, size, 3)` at template `name`, and its five points there `(5, 2)`."""
-    target = template(name)
     points = np.asarray(photo.facts["points5"], np.float32)
-    matrix = similarity(points[None], target.points * (size / target.size))[0]
+    matrix = similarity(points[None], template(name, size).points)[0]
     return warp(photo.image, inverse(matrix), size), points @ matrix[:, :2].T + matrix[:, 2]
 
 

@@ -1,0 +1,1 @@
+"""Your own recogniser: faces of a folder or pack in, an ONNX file with its card out."""
