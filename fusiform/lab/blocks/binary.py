@@ -83,7 +83,7 @@ def even_bias(classes: int, margin: float, scale: float, balance: float, power: 
     balance s(-p) = (1 - balance) (classes - 1) s(q) with the logistic s and the logits p and q of
     both answers is a quadratic in exp(b); this is its positive root.
     """
-    middle = 2 * 0.5**power - 1
+    middle = 2 * math.pow(0.5, power) - 1
     if classes == 1:
         return -scale * (middle - margin)
     z = balance / ((1 - balance) * (classes - 1))

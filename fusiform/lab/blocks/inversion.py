@@ -45,8 +45,8 @@ def strangeness(layer: nn.Module, x: Tensor) -> Tensor:
     mean and variance from its running ones."""
     mean = x.mean((0, 2, 3))
     variance = x.var((0, 2, 3), unbiased=False)
-    off = (mean - layer.running_mean).square() + (variance - layer.running_var).square()
-    return off.mean()
+    seen, varied = layer.get_buffer("running_mean"), layer.get_buffer("running_var")
+    return ((mean - seen).square() + (variance - varied).square()).mean()
 
 
 def inverted(
