@@ -27,7 +27,7 @@ from fusiform.lab.train.faces import embed
 from fusiform.lab.world.crowd import Crowd, gathered
 from fusiform.lab.world.expressions import named, uneven
 from fusiform.lab.world.labels import Photo, photograph
-from fusiform.lab.world.light import expose, facing, sample_light
+from fusiform.lab.world.light import expose, sample_light
 from fusiform.lab.world.person import Person
 from fusiform.lab.world.shot import PRESETS, sample_shot
 from fusiform.lab.world.world import World
@@ -35,7 +35,7 @@ from fusiform.measure.verification import tar_at_far
 
 SIDE = 32  # pixels
 WEIGHT = 1.0  # of the symmetry
-FILL = 0.4  # of the light that comes from all around
+FILL = np.float32(0.4)  # of the light that comes from all around
 STRANGERS = 20_000  # people from this number on are in no pool
 FRONTAL = replace(PRESETS["recognition"], yaw=15.0, pitch=10.0, dressing=0.0, lively=0.0)
 
@@ -88,9 +88,9 @@ def portrait(who: Person, picture: int, seed: int) -> Photo:
 
 
 def from_side(stream: np.random.Generator, left: bool) -> Lighting:
-    """A lamp at one side with little light from elsewhere, exposed anew."""
+    """The main lamp of split light, at that side, with little else, exposed anew."""
     while True:
         _, light = sample_light(stream, "split")
-        falls = facing(light, np.array([[1.0, 0, 0], [-1, 0, 0]])).mean(1)
-        if (falls[0] > falls[1]) == left:
-            return expose(replace(light, environment=light.environment * FILL), 0.1)
+        main = max(light.lamps, key=lambda lamp: float(lamp.colour.mean()))
+        if (main.direction[0] > 0) == left:
+            return expose(Lighting(light.environment * FILL, (main,)), 0.1)
