@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fusiform.core.errors import ChoiceError
+from fusiform.lab.blocks.cosines import cosines
 
 
 def stretched(cosine: Tensor, power: float) -> Tensor:
@@ -57,7 +58,7 @@ class SphereFace2(nn.Module):
 
     def cosines(self, features: Tensor) -> Tensor:
         """Cosine to each class, `(n, classes)`."""
-        return functional.normalize(features.float()) @ functional.normalize(self.weight).T
+        return cosines(features, self.weight)
 
     def logits(self, features: Tensor, labels: Tensor) -> Tensor:
         """What the sigmoids see, `(n, classes)`: r (g(cos) -+ m) + b."""

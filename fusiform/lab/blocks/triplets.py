@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from fusiform.core.errors import ChoiceError
+from fusiform.lab.blocks.cosines import cosines
 
 # Distances (k, m) from k anchors, who of the m is another person, distance (k,) to the positive
 # -> column of the negative (k,).
@@ -67,8 +67,7 @@ class Triplets(nn.Module):
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:
     """Between `a (n, dim)` and `b (m, dim)` scaled to unit length: `(n, m)`, 0..4."""
-    unit = functional.normalize(a) @ functional.normalize(b).T
-    return 2 - 2 * unit.clamp(-1, 1)
+    return 2 - 2 * cosines(a, b).clamp(-1, 1)
 
 
 def semi_hard(distances: Tensor, strangers: Tensor, near: Tensor) -> Tensor:
