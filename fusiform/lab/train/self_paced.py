@@ -1,0 +1,140 @@
+"""Labelling faces with few questions: the sure ones by the classifier, the doubtful by a person.
+
+Active self-paced learning (Lin, Wang, Meng, Zuo and Zhang, IEEE TPAMI 2018): each round a
+one-versus-rest classifier is fitted to what is labelled and, with less weight, to its own labels
+of the faces it is surest of; more of them count as rounds go by. The faces it is least sure of are
+asked about. Own labels are made anew each round, so that none is final but a person's.
+
+Faces are unit vectors `(n, d)`; labels `(n,)` int64 are classes from 0 on, UNKNOWN before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusiform.core.errors import ChoiceError
+
+Vectors = NDArray[np.floating]  # type: ignore[type-arg]
+Labels = NDArray[np.int64]
+Weights = NDArray[np.float64]
+Annotator = Callable[[Labels], Labels]
+
+UNKNOWN = -1
+RIDGE = 0.1  # of the sum of squares of a vector, per class
+
+
+@dataclass(frozen=True)
+class Pace:
+    """`first`: share of the unlabelled faces that count in the first round, rising by `step` a
+    round to `last`. All 0 is active learning alone."""
+
+    first: float = 0.2
+    step: float = 0.1
+    last: float = 0.9
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.first <= self.last <= 1 or self.step < 0:
+            raise ChoiceError("pace", "0 <= first <= last <= 1 and step >= 0", self)
+
+    def at(self, turn: int) -> float:
+        """The share in round `turn`, from 0 on."""
+        return min(self.last, self.first + self.step * turn)
+
+
+class Round(NamedTuple):
+    """`weights (d + 1, k)` of the classifiers, `known (n,)` labels of the annotator so far, `own
+    (n,)` labels of the classifiers with how much each counts, `pace (n,)` in [0, 1]."""
+
+    weights: Weights
+    known: Labels
+    own: Labels
+    pace: Weights
+
+
+def self_paced(
+    faces: Vectors,
+    known: Labels,
+    classes: int,
+    annotator: Annotator,
+    questions: int,
+    pace: Pace | None = None,
+) -> Iterator[Round]:
+    """Rounds without end: fit, label the sure faces, fit again, then ask about `questions` of the
+    most doubtful ones (`annotator(rows)` gives their labels) until none is left to ask.
+
+    Raises ChoiceError where a class has no labelled face to begin with, or for no questions.
+    """
+    if set(known[known >= 0]) != set(range(classes)) or questions < 1:
+        raise ChoiceError("known", f"a label of each of {classes} classes", np.unique(known))
+    how, known, turn = pace or Pace(), known.copy(), 0
+    while True:
+        weights = fitted(faces, known, (known >= 0).astype(float), classes)
+        own, sure = paced(scored(weights, faces), known, how.at(turn))
+        if sure.any():
+            labels, counts = np.where(known >= 0, known, own), np.where(known >= 0, 1.0, sure)
+            weights = fitted(faces, labels, counts, classes)
+        yield Round(weights, known.copy(), own, sure)
+        rows = doubtful(scored(weights, faces), known, questions)
+        known[rows] = annotator(rows)
+        turn += 1
+
+
+def fitted(faces: Vectors, labels: Labels, counts: Weights, classes: int) -> Weights:
+    """One-versus-rest ridge regression to 1 and -1, `(d + 1, k)`; `counts (n,)` weigh the faces,
+    and in each class its own weigh as much together as all others."""
+    used = counts > 0
+    x = np.hstack([faces[used], np.ones((used.sum(), 1))])
+    true = labels[used][:, None] == np.arange(classes)
+    weight = np.where(true, 1.0, 0.0) * counts[used][:, None]
+    other = np.where(true, 0.0, 1.0) * counts[used][:, None]
+    weight = weight / np.maximum(weight.sum(0), 1e-12) + other / np.maximum(other.sum(0), 1e-12)
+    ridge = RIDGE * np.eye(x.shape[1])
+    ridge[-1, -1] = 1e-9  # the offset is free
+    gram = np.einsum("ni,nk,nj->kij", x, weight, x, optimize=True) + ridge
+    side = np.einsum("ni,nk->ki", x, weight * np.where(true, 1.0, -1.0))
+    return np.asarray(np.linalg.solve(gram, side[:, :, None])[:, :, 0].T)
+
+
+def scored(weights: Weights, faces: Vectors) -> Weights:
+    """What each classifier says of each face, `(n, k)`: 1 for its own class, -1 for others."""
+    return np.asarray(faces @ weights[:-1] + weights[-1])
+
+
+def paced(scores: Weights, known: Labels, share: float) -> tuple[Labels, Weights]:
+    """Own labels `(n,)` of the unlabelled faces and how much they count, `(n,)` in [0, 1].
+
+    The loss of a label is that of the two classifiers that matter, the highest and the second:
+    hinge(1 - highest) + hinge(1 + second). The `share` of faces with the least loss counts
+    1 - loss / limit, the soft weighting of self-paced learning (the paper's eq. 12), the limit
+    being the first loss that is not among them.
+    """
+    order = np.argsort(-scores, axis=1, kind="stable")
+    rows = np.arange(len(scores))
+    loss = np.maximum(0, 1 - scores[rows, order[:, 0]]) + np.maximum(
+        0, 1 + scores[rows, order[:, 1]]
+    )
+    open_rows = np.flatnonzero(known < 0)
+    own, weight = np.full(len(scores), UNKNOWN, np.int64), np.zeros(len(scores))
+    count = round(share * len(open_rows))
+    if not count:
+        return own, weight
+    ranked = open_rows[np.argsort(loss[open_rows], kind="stable")]
+    limit = loss[ranked[min(count, len(ranked) - 1)]]
+    chosen = ranked[:count]
+    own[chosen] = order[chosen, 0]
+    weight[chosen] = 1 - loss[chosen] / limit if limit > 0 else 1.0
+    return own, weight
+
+
+def doubtful(scores: Weights, known: Labels, count: int) -> Labels:
+    """Rows of the `count` unlabelled faces whose two highest scores lie nearest to each other, or
+    of all there are, the most doubtful first."""
+    best = np.sort(scores, axis=1)
+    margin = best[:, -1] - best[:, -2]
+    open_rows = np.flatnonzero(known < 0)
+    return np.asarray(open_rows[np.argsort(margin[open_rows], kind="stable")][:count])
