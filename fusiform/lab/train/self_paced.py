@@ -23,6 +23,7 @@ Vectors = NDArray[np.floating]  # type: ignore[type-arg]
 Labels = NDArray[np.int64]
 Weights = NDArray[np.float64]
 Annotator = Callable[[Labels], Labels]
+Picker = Callable[[Weights, Labels, int], Labels]
 
 UNKNOWN = -1
 RIDGE = 0.1  # of the sum of squares of a vector, per class
@@ -63,13 +64,16 @@ def self_paced(
     annotator: Annotator,
     questions: int,
     pace: Pace | None = None,
+    pick: Picker | None = None,
 ) -> Iterator[Round]:
     """Rounds without end: fit, label the sure faces, fit again, then ask about `questions` of the
     most doubtful ones (`annotator(rows)` gives their labels) until none is left to ask.
 
-    Raises ChoiceError where a class has no labelled face to begin with, or for no questions.
+    No questions are self-paced learning alone. `pick(scores (n, k), known, count)` chooses rows to
+    ask about in place of `doubtful`. Raises ChoiceError where a class has no labelled face to begin
+    with.
     """
-    if set(known[known >= 0]) != set(range(classes)) or questions < 1:
+    if set(known[known >= 0]) != set(range(classes)) or questions < 0:
         raise ChoiceError("known", f"a label of each of {classes} classes", np.unique(known))
     how, known, turn = pace or Pace(), known.copy(), 0
     while True:
@@ -79,7 +83,7 @@ def self_paced(
             labels, counts = np.where(known >= 0, known, own), np.where(known >= 0, 1.0, sure)
             weights = fitted(faces, labels, counts, classes)
         yield Round(weights, known.copy(), own, sure)
-        rows = doubtful(scored(weights, faces), known, questions)
+        rows = (pick or doubtful)(scored(weights, faces), known, questions)
         known[rows] = annotator(rows)
         turn += 1
 
