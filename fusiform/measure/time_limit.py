@@ -1,7 +1,7 @@
 """The best recogniser that is quick enough: errors under a limit on time.
 
-FRUITS, "face recognition under inference time constraint" (Zhu et al., "WebFace260M", CVPR 2021,
-section 4): all that stands between a picture and its embedding (detection, alignment, the network
+FRUITS, "face recognition under inference time constraint" (Zhu et al., "WebFace260M",
+CVPR 2021): all that stands between a picture and its embedding (detection, alignment, the network
 with whatever it does at test time) is timed on one machine; who keeps within 100, 500 or 1000
 milliseconds a picture is ranked by FNMR at a fixed FMR.
 """

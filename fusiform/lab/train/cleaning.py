@@ -1,7 +1,7 @@
 """Cleaning folders of faces by a network: who is not of the folder, who stands in two of them.
 
-CAST, "cleaning automatically utilizing self-training" (Zhu et al., "WebFace260M", CVPR 2021,
-section 3.2): a teacher embeds all faces; within a folder only the densest cluster stays; folders
+CAST, "cleaning automatically utilizing self-training" (Zhu et al., "WebFace260M",
+CVPR 2021): a teacher embeds all faces; within a folder only the densest cluster stays; folders
 whose centres are alike are merged, and of doubtful pairs the smaller one is dropped; a student
 trained on the rest is the next teacher. The paper's limits are cosines fixed for its teacher. Here
 they are counted in standard deviations above strangers' similarity, which suits every network.
@@ -186,8 +186,8 @@ def near_centre(
     centre, where strangers are faces and the centres of other folders.
 
     A face counts nothing in the centre that it is compared with, and after each of `rounds` what
-    is out no longer does, as in the automatic filtering of VGGFace2 (Cao et al., FG 2018, section
-    4), which ranks a folder's faces by a classifier of it.
+    is out no longer does, as in the automatic filtering of VGGFace2 (Cao et al., FG
+    2018), which ranks a folder's faces by a classifier of it.
     """
     _, folder = np.unique(folders, return_inverse=True)
     kept = np.ones(len(folder), bool)

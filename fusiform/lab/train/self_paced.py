@@ -114,8 +114,8 @@ def paced(scores: Weights, known: Labels, share: float) -> tuple[Labels, Weights
 
     The loss of a label is that of the two classifiers that matter, the highest and the second:
     hinge(1 - highest) + hinge(1 + second). The `share` of faces with the least loss counts
-    1 - loss / limit, the soft weighting of self-paced learning (the paper's eq. 12), the limit
-    being the first loss that is not among them.
+    1 - loss / limit, the linear soft weighting of self-paced learning, the limit being the first
+    loss that is not among them.
     """
     order = np.argsort(-scores, axis=1, kind="stable")
     rows = np.arange(len(scores))
