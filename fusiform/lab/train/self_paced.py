@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fusiform.core.errors import ChoiceError
 
-Vectors = NDArray[np.floating]  # type: ignore[type-arg]
+Vectors = NDArray[np.floating[Any]]
 Labels = NDArray[np.int64]
 Weights = NDArray[np.float64]
 Annotator = Callable[[Labels], Labels]

@@ -12,8 +12,6 @@ from sklearn.cluster import DBSCAN
 from fusiform.core.errors import ChoiceError
 from fusiform.lab.train.cleaning import (
     REMOVED,
-    Floats,
-    Labels,
     Limits,
     cleaned,
     clusters,
@@ -26,7 +24,7 @@ from fusiform.lab.train.cleaning import (
     split_folders,
     strangers,
 )
-from fusiform.lab.train.faces import unit
+from fusiform.lab.train.faces import Floats, Labels, unit
 
 
 def crowd(people: int, faces: int, noise: float, seed: int = 0) -> tuple[Floats, Labels]:

@@ -136,7 +136,8 @@ def wide(number: int) -> list[Sitting]:
 
 def judging(number: int) -> list[Sitting]:
     """A person young and old, frontal and in profile, a quarter of the pictures each."""
-    random, found = rng(WORLD, "profile", number), []
+    random = rng(WORLD, "profile", number)
+    found: list[Sitting] = []
     for turned in (0, 1):
         for day, age in enumerate((YOUNG, OLD)):
             for _ in range(IMAGES // 4):

@@ -18,8 +18,8 @@ from fusiform.core.seeds import rng
 from fusiform.lab.papers._people import Split, split
 from fusiform.lab.papers._recogniser import Budget, Scores, judged, trained
 from fusiform.lab.papers.claims import claim
-from fusiform.lab.train.cleaning import REMOVED, Embed, Labels, Limits, self_trained
-from fusiform.lab.train.faces import embed
+from fusiform.lab.train.cleaning import REMOVED, Embed, Limits, self_trained
+from fusiform.lab.train.faces import Labels, embed
 from fusiform.lab.world.crowd import Crowd
 
 SIDE = 32  # pixels
