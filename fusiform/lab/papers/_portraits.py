@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
-import fusiform.lab
+import fusiform
 from fusiform.core.seeds import rng
 from fusiform.hub.files import home
 from fusiform.lab.world.crowd import Crowd, gathered
@@ -96,7 +96,7 @@ def drawing() -> str:
     """A fingerprint of the code that draws."""
     found = hashlib.sha256()
     for room in DRAWN:
-        for path in sorted((Path(fusiform.lab.__file__).parent / room).rglob("*.py")):
+        for path in sorted((Path(fusiform.__file__).parent / "lab" / room).rglob("*.py")):
             found.update(path.read_bytes())
     return found.hexdigest()
 

@@ -92,16 +92,19 @@ def fitted(faces: Vectors, labels: Labels, counts: Weights, classes: int) -> Wei
     """One-versus-rest ridge regression to 1 and -1, `(d + 1, k)`; `counts (n,)` weigh the faces,
     and in each class its own weigh as much together as all others."""
     used = counts > 0
-    x = np.hstack([faces[used], np.ones((used.sum(), 1))])
-    true = labels[used][:, None] == np.arange(classes)
-    weight = np.where(true, 1.0, 0.0) * counts[used][:, None]
-    other = np.where(true, 0.0, 1.0) * counts[used][:, None]
-    weight = weight / np.maximum(weight.sum(0), 1e-12) + other / np.maximum(other.sum(0), 1e-12)
+    x, mine, weight = np.hstack([faces[used], np.ones((used.sum(), 1))]), labels[used], counts[used]
+    # All faces' sums once, and each class's own: what the others sum to is the difference.
+    every, total, share = (x.T * weight) @ x, weight @ x, weight.sum()
     ridge = RIDGE * np.eye(x.shape[1])
     ridge[-1, -1] = 1e-9  # the offset is free
-    gram = np.einsum("ni,nk,nj->kij", x, weight, x, optimize=True) + ridge
-    side = np.einsum("ni,nk->ki", x, weight * np.where(true, 1.0, -1.0))
-    return np.asarray(np.linalg.solve(gram, side[:, :, None])[:, :, 0].T)
+    found = []
+    for one in range(classes):
+        own, w = x[mine == one], weight[mine == one]
+        near, far = max(w.sum(), 1e-12), max(share - w.sum(), 1e-12)
+        square, side = (own.T * w) @ own, w @ own
+        gram = square / near + (every - square) / far + ridge
+        found.append(np.linalg.solve(gram, side / near - (total - side) / far))
+    return np.stack(found, axis=1)
 
 
 def scored(weights: Weights, faces: Vectors) -> Weights:

@@ -24,7 +24,7 @@ from fusiform.lab.train.self_paced import UNKNOWN, Labels, Pace, Picker, fitted,
 
 SIDE = 32  # pixels
 PEOPLE = {"tiny": 4, "small": 50, "full": 200}  # to tell apart, in each of SETS
-SETS = 2
+SETS = 4
 BEGUN, TESTED = 2, 0.35  # labels of each person to begin with; share of the faces that judge
 QUESTIONS, ROUNDS = {"tiny": 2, "small": 10, "full": 40}, {"tiny": 4, "small": 40, "full": 40}
 ENOUGH = 0.95  # of the accuracy with all labels
