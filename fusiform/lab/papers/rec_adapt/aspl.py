@@ -23,7 +23,7 @@ from fusiform.lab.train.faces import embed
 from fusiform.lab.train.self_paced import UNKNOWN, Labels, Pace, Picker, fitted, scored, self_paced
 
 SIDE = 32  # pixels
-PEOPLE = {"tiny": 4, "small": 50, "full": 200}  # to tell apart, in each of SETS
+PEOPLE = {"tiny": 2, "small": 50, "full": 200}  # to tell apart, in each of SETS
 SETS = 4
 BEGUN, TESTED = 2, 0.35  # labels of each person to begin with; share of the faces that judge
 QUESTIONS, ROUNDS = {"tiny": 2, "small": 10, "full": 40}, {"tiny": 4, "small": 40, "full": 40}
