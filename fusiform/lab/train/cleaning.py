@@ -4,7 +4,8 @@ CAST, "cleaning automatically utilizing self-training" (Zhu et al., "WebFace260M
 CVPR 2021): a teacher embeds all faces; within a folder only the densest cluster stays; folders
 whose centres are alike are merged, and of doubtful pairs the smaller one is dropped; a student
 trained on the rest is the next teacher. The paper's limits are cosines fixed for its teacher. Here
-they are counted in standard deviations above strangers' similarity, which suits every network.
+they come from the faces themselves, by what strangers and the halves of folders have in common,
+which suits every network.
 
 Labels are `(n,)` int64, folders from 0 on and REMOVED.
 """
@@ -30,22 +31,25 @@ SPREAD = 1.4826  # standard deviation over median absolute deviation, of a norma
 
 @dataclass(frozen=True)
 class Limits:
-    """Similarities in standard deviations above the median of strangers' (see `level`).
+    """`near`: how many standard deviations above the median of strangers' similarity (see `level`)
+    two faces of a folder are neighbours. A face with at least `core` neighbours is a core of a
+    cluster. Clusters of at least `fewest` faces beside the largest become folders of their own.
 
-    `near`: two faces of a folder are neighbours. A face with at least `core` neighbours is a core
-    of a cluster. Clusters of at least `fewest` faces beside the largest become folders of their
-    own. `same`: two centres are one person; from `doubtful` on the smaller folder is dropped.
+    `same`: two folders are one person's when their centres are more alike than the two halves of
+    this share of all folders; from the share `doubtful` (less than `same`) on the smaller folder is
+    dropped. Neither counts below `near`, among centres. Two halves of a folder are as a weak
+    network's many look-alikes: a low `same` merges people, a low `doubtful` loses them.
     """
 
     near: float = 3.0
     core: int = 2
     fewest: int = 4
-    same: float = 5.0
-    doubtful: float = 4.0
+    same: float = 0.5
+    doubtful: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.core < 1 or self.fewest < 2 or self.doubtful > self.same:
-            raise ChoiceError("limits", "core >= 1, fewest >= 2, doubtful <= same", self)
+        if self.core < 1 or self.fewest < 2 or not 0 <= self.doubtful <= self.same <= 1:
+            raise ChoiceError("limits", "core >= 1, fewest >= 2, 0 <= doubtful <= same <= 1", self)
 
 
 def self_trained(
@@ -82,7 +86,8 @@ def cleaned(
         return parts
     centres = folder_centres(embeddings, parts)
     between = (centres @ centres.T)[np.triu_indices(len(centres), 1)]
-    same, doubtful = level(between, how.same), level(between, how.doubtful)
+    alike, least = halves(embeddings, parts), level(between, how.near)
+    same, doubtful = (max(least, float(np.quantile(alike, q))) for q in (how.same, how.doubtful))
     return merged_folders(centres, parts, same, doubtful)
 
 
@@ -161,6 +166,21 @@ def folder_centres(embeddings: Floats, labels: Labels) -> Floats:
     kept = labels >= 0
     np.add.at(sums, labels[kept], embeddings[kept])
     return unit(sums)
+
+
+def halves(embeddings: Floats, labels: Labels) -> Floats:
+    """Cosine `(k,)` of the centres of every other face of each folder and of the rest; folders of
+    a single face are left out."""
+    order = np.argsort(labels, kind="stable")
+    ordered = labels[order]
+    odd = np.empty(len(labels), bool)
+    odd[order] = (np.arange(len(labels)) - np.searchsorted(ordered, ordered)) % 2 == 1
+    first, second = (
+        folder_centres(embeddings, np.where(odd == half, labels, REMOVED)) for half in (False, True)
+    )
+    k = min(len(first), len(second))
+    both = np.linalg.norm(second[:k], axis=1) > 0
+    return np.asarray(np.einsum("ij,ij->i", first[:k][both], second[:k][both]))
 
 
 def merged_folders(centres: Floats, labels: Labels, same: float, doubtful: float) -> Labels:

@@ -17,6 +17,7 @@ from fusiform.lab.train.cleaning import (
     clusters,
     components,
     folder_centres,
+    halves,
     level,
     merged_folders,
     near_centre,
@@ -110,6 +111,14 @@ def test_centres_are_means_of_what_is_kept() -> None:
         assert np.allclose(centre, mean / np.linalg.norm(mean), atol=1e-6)
 
 
+def test_halves_of_a_folder_are_compared() -> None:
+    vectors = np.eye(4, dtype=np.float32)[[0, 1, 2, 0, 3, 0, 0]]
+    labels = np.array([0, 0, 1, 0, 1, 0, 2])  # of folder 2 there is no other half
+    first = unit(np.array([[1, 0, 0, 0], [0, 0, 1, 0]], np.float32))
+    second = unit(np.array([[1, 1, 0, 0], [0, 0, 0, 1]], np.float32))
+    assert halves(vectors, labels) == pytest.approx((first * second).sum(1))
+
+
 def spoiled(person: Labels, share: float, seed: int) -> Labels:
     random = np.random.default_rng(seed)
     wrong = random.random(len(person)) < share
@@ -156,7 +165,7 @@ def test_every_round_starts_from_the_raw_folders() -> None:
         self_trained(lambda: bad, train, folders, 0)
 
 
-@pytest.mark.parametrize("wrong", [{"core": 0}, {"fewest": 1}, {"doubtful": 6.0}])
+@pytest.mark.parametrize("wrong", [{"core": 0}, {"fewest": 1}, {"doubtful": 0.6}])
 def test_impossible_limits_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ChoiceError, match="limits"):
         Limits(**wrong)  # type: ignore[arg-type]
