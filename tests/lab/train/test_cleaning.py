@@ -130,7 +130,7 @@ def test_spoiled_folders_come_out_clean(seed: int) -> None:
     vectors, person = crowd(30, 20, 0.5, seed)
     folders = spoiled(person, 0.3, seed)
     folders[:10] = 30  # the first person stands in two folders
-    found = cleaned(vectors, folders)
+    found = cleaned(vectors, folders, Limits(same=0.05, doubtful=0.05))
     kept = found != REMOVED
     assert kept[folders == person].mean() > 0.95
     assert kept[(folders != person) & (folders != 30)].mean() < 0.05
