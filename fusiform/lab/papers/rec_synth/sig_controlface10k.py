@@ -25,7 +25,7 @@ from fusiform.lab.world.person import ancestry_name, draw_traits
 from fusiform.lab.world.traits import ANCESTRIES, Traits
 
 WORLD = 41  # the seed of the world these people live in
-EACH = {"tiny": 3, "small": 30, "full": 300}  # people drawn of each cell
+EACH = {"tiny": 3, "small": 36, "full": 360}  # people drawn of each cell
 TESTED = {"tiny": 18, "small": 72, "full": 720}  # people in a test set
 RESAMPLES = 20
 CELLS = tuple((ancestry, sex) for ancestry in ANCESTRIES for sex in ("female", "male"))
@@ -77,11 +77,11 @@ def found(seed: int, size: str, balanced: bool) -> Found:
 def drawn(
     random: np.random.Generator, group: NDArray[np.int64], size: str, balanced: bool
 ) -> NDArray[np.int64]:
-    """How often each person is in a test set of `TESTED` people, at least one of each cell."""
+    """Which people, 1 or 0 of each, are in a test set of `TESTED`, at least two of each cell."""
     even = np.full(len(CELLS), 1 / len(CELLS))
     usual = np.array([USUAL[ancestry] * USUAL[sex] for ancestry, sex in CELLS])
-    wanted = np.maximum(1, np.round(TESTED[size] * (even if balanced else usual))).astype(int)
-    people = [random.choice(np.flatnonzero(group == g), n) for g, n in enumerate(wanted)]
+    wanted = np.round(TESTED[size] * (even if balanced else usual)).clip(2, EACH[size]).astype(int)
+    people = [random.permutation(np.flatnonzero(group == g))[:n] for g, n in enumerate(wanted)]
     return np.bincount(np.concatenate(people), minlength=len(group))
 
 
