@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from fusiform.core.seeds import rng
 from fusiform.lab.papers._groups import IMAGES, SIDE, judged_groups, misses, skewed
-from fusiform.lab.papers._people import numbered
 from fusiform.lab.papers._portraits import Sitting, portraits
 from fusiform.lab.papers.claims import claim
 from fusiform.lab.world.crowd import Crowd
@@ -27,8 +26,9 @@ from fusiform.measure.fairness import GroupPairs
 
 WORLD = 42  # the seed of the world these people live in
 GROUPS = ("african", "european")  # whose gap is asked for; the recogniser knows the second
-BASES = {"tiny": 8, "small": 60, "full": 600}  # people of whom one of each group is made
+BASES = {"tiny": 8, "small": 150, "full": 900}  # people of whom one of each group is made
 RESAMPLES = 10
+COLLECTED = 6  # pictures of a person in the collected set, of twenty
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
@@ -76,13 +76,12 @@ def within(random: np.random.Generator, pairs: GroupPairs, each: int) -> NDArray
 
 def confounded(faces: Crowd) -> Crowd:
     """As collected: of the first group each person's pictures that are dark and turned away, of
-    the other those that are bright and frontal, IMAGES of each or half of what there is."""
+    the other those that are bright and frontal."""
     luma = (faces.images @ np.array(LUMA)).mean((1, 2))
     hard = rank(luma, faces.person, falling=True) + rank(np.abs(faces.facts["yaw"]), faces.person)
     sign = np.where(faces.facts["ancestry"] == GROUPS[0], -1, 1)
     place = rank(sign * hard, faces.person)
-    most = min(IMAGES, int(numbered(faces).max() + 1) // 2)
-    return faces[place < most]
+    return faces[place < COLLECTED]
 
 
 def rank(
