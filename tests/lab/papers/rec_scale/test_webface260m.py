@@ -18,7 +18,7 @@ def folders(monkeypatch):
     person = np.repeat(np.arange(250), 20)
     faces = Crowd(np.zeros((len(person), 1, 1, 3), np.uint8), person)
     monkeypatch.setattr(webface, "people", lambda seed, size: Split(faces, faces))
-    yield webface.noisy.__wrapped__(0, "small")
+    return webface.noisy.__wrapped__(0, "small")
 
 
 def test_as_many_faces_lie_wrong_as_the_paper_file_says(folders):
