@@ -29,8 +29,8 @@ from fusiform.measure.fairness import GroupPairs
 from fusiform.measure.verification import threshold_at_fmr
 
 WORLD = 41  # the seed of the world these people live in
-EACH = {"tiny": 3, "small": 36, "full": 360}  # people drawn of each cell
-TESTED = {"tiny": 18, "small": 72, "full": 720}  # people in a test set
+EACH = {"tiny": 3, "small": 72, "full": 360}  # people drawn of each cell
+TESTED = {"tiny": 18, "small": 144, "full": 720}  # people in a test set
 RESAMPLES = 20
 CELLS = tuple((ancestry, sex) for ancestry in ANCESTRIES for sex in ("female", "male"))
 # Shares of a test set as it comes, like what its recogniser was trained on.

@@ -46,9 +46,9 @@ def test_rank_correlation_is_that_of_scipy(values, seed):
 
 @pytest.mark.parametrize("balanced", [True, False])
 def test_test_sets_are_of_one_size_and_of_the_shares_wanted(balanced):
-    group = np.repeat(np.arange(6), 36)
+    group = np.repeat(np.arange(6), 72)
     counts = sig.drawn(np.random.default_rng(0), group, "small", balanced)
     found = np.bincount(group, counts).astype(int).tolist()
-    assert abs(sum(found) - 72) <= 1
-    assert found == ([12] * 6 if balanced else [2, 5, 4, 10, 15, 35])
+    assert abs(sum(found) - 144) <= 1
+    assert found == ([24] * 6 if balanced else [4, 10, 9, 20, 30, 71])
     assert counts.max() == 1
