@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -24,13 +24,13 @@ from fusiform.lab.papers._people import Split, numbered, split
 from fusiform.lab.papers._recogniser import scores, trained
 from fusiform.lab.papers._transformer import PLAN, cosines, settled, small_vit, spent
 from fusiform.lab.papers.claims import claim
-from fusiform.lab.train.augment import degraded, uniform
+from fusiform.lab.train.augment import degraded, flipped, uniform
 from fusiform.lab.train.faces import embed
 from fusiform.lab.world.crowd import Crowd
 from fusiform.measure.identification import cmc, searched
 
 SIDES = (6, 12)  # pixels of a poor face's side, of 48: as 14 to 28 of 112
-SHARP = (0.12, 0.28)  # sharpness that is poor and good
+SHARP = (0.14, 0.26)  # sharpness that is poor and good
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def adapted(seed: int, size: str, arm: Arm | None) -> Found:
         size,
         cosines(seed, few.people),
         new,
-        augment=partial(poor, sides=SIDES),
+        augment=half_poor,
         plan=PLAN,
         budget=spent(size, 0.5, arm.rate),
     )
@@ -152,15 +152,20 @@ def sharpness(images: Tensor) -> Tensor:
     )
 
 
-def poor(images: Tensor, draw: torch.Generator, sides: tuple[int, int] = SIDES) -> Tensor:
-    """Each as enlarged from one of `sides` pixels a side (both ends count), some mirrored."""
-    which = uniform(len(images), draw) < 0.5
-    images = torch.where(which[:, None, None, None], images.flip(3), images)
-    side = (sides[0] + uniform(len(images), draw) * (sides[1] + 1 - sides[0])).long()
+def poor(images: Tensor, draw: torch.Generator) -> Tensor:
+    """Each as enlarged from one of SIDES pixels a side, both ends included."""
+    low, high = SIDES
+    side = (low + uniform(len(images), draw) * (high + 1 - low)).long()
     out = images.clone()
     for s in sorted(set(side.tolist())):
         out[side == s] = degraded(images[side == s], s)
     return out
+
+
+def half_poor(images: Tensor, draw: torch.Generator) -> Tensor:
+    """About half of them poor, half mirrored."""
+    which = uniform(len(images), draw)[:, None, None, None] < 0.5
+    return flipped(torch.where(which, poor(images, draw), images), 0.5, draw)
 
 
 def judged(net: nn.Module, test: Crowd, seed: int) -> Found:
