@@ -137,6 +137,39 @@ class FaceViT(nn.Module):
         return y
 
 
+class GatedViT(nn.Module):
+    """A transformer that reads all tokens, each times its gate in (0, 1): TransFace (Dan et al.,
+    ICCV 2023), whose gates are a squeeze-and-excitation of all tokens. A high gate marks a patch
+    that the net goes by."""
+
+    def __init__(self, vit: FaceViT) -> None:
+        super().__init__()
+        if vit.read != "all":
+            raise ChoiceError("read", "all", vit.read)
+        self.vit = vit
+        count, width = vit.side**2, vit.embed.out_features
+        self.gate = nn.Sequential(
+            nn.Linear(count * width, count, bias=False),
+            nn.ReLU(),
+            nn.Linear(count, count, bias=False),
+            nn.Sigmoid(),
+        )
+
+    def gated(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens `(n, t, width)` after the gates, and the gates `(n, t)`."""
+        tokens = self.vit.tokens(x)
+        gates = self.gate(tokens.flatten(1))
+        return tokens * gates[..., None], gates
+
+    def head(self, tokens: Tensor) -> Tensor:
+        """Features `(n, dim)` of gated tokens."""
+        features: Tensor = self.vit.head(tokens.flatten(1))
+        return features
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.gated(x)[0])
+
+
 def begun(module: nn.Module) -> None:
     """Glorot weights and no biases in linear layers, as ViTs begin."""
     if isinstance(module, nn.Linear):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fusiform.core.errors import ChoiceError
-from fusiform.lab.nets.vit import POSITIONS, READS, Attention, Block, FaceViT, waves
+from fusiform.lab.nets.vit import POSITIONS, READS, Attention, Block, FaceViT, GatedViT, waves
 
 
 def small(**options: object) -> FaceViT:
@@ -122,3 +122,19 @@ def test_wrong_choices(wrong: dict[str, object]) -> None:
         FaceViT(**wrong)  # type: ignore[arg-type]
     with pytest.raises(ChoiceError):
         waves(3, 6)
+
+
+def test_gates_weigh_tokens() -> None:
+    torch.manual_seed(0)
+    net = GatedViT(small()).double().eval()
+    x = pictures()
+    tokens, gates = net.gated(x)
+    assert gates.shape == (3, 9)
+    assert ((gates > 0) & (gates < 1)).all()
+    assert torch.equal(tokens, net.vit.tokens(x) * gates[:, :, None])
+    with torch.no_grad():
+        net.gate[2].weight.fill_(0.0)
+    halved = net.vit.head((net.vit.tokens(x) / 2).flatten(1))
+    assert torch.allclose(net(x), halved, atol=1e-12)
+    with pytest.raises(ChoiceError):
+        GatedViT(small(read="mean"))

@@ -19,8 +19,8 @@ from functools import lru_cache
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from fusiform.lab.blocks.forgetting import leaving_loss, prototype_ties
 from fusiform.lab.blocks.lora import adapt, group_norms, grouped, merge, silence
 from fusiform.lab.blocks.margins import MarginSoftmax
 from fusiform.lab.nets.vit import FaceViT
@@ -179,12 +179,10 @@ class Forget(nn.Module):
     def forward(self, net: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         label = batch["label"]
         cosine = self.head.cosines(net(batch["image"]))
-        gone = torch.isin(label, self.leaving)
-        each = functional.cross_entropy(self.head.scale * cosine, label, reduction="none")
-        loss = each[~gone].mean() + (BOUND - each[gone].mean()).relu()
+        loss = leaving_loss(self.head.scale * cosine, label, self.leaving, BOUND)
         if self.arm.tied:
-            far = (cosine - self.mean[label]).square().sum(1)
-            loss = loss + self.arm.tied * (far[~gone].mean() + (APART - far[gone].mean()).relu())
+            ties = prototype_ties(cosine, label, self.leaving, self.mean, APART)
+            loss = loss + self.arm.tied * ties
         if self.arm.sparse:
             loss = loss + self.arm.sparse * group_norms(grouped(net)).sum()
         return loss, {}

@@ -25,7 +25,7 @@ from torch.nn import functional
 
 from fusiform.lab.blocks.amplitude import amplitude_mixed
 from fusiform.lab.blocks.margins import MarginSoftmax, arcface
-from fusiform.lab.nets.vit import FaceViT
+from fusiform.lab.nets.vit import FaceViT, GatedViT
 from fusiform.lab.papers._people import split
 from fusiform.lab.papers._recogniser import DIM, fresh, judged, trained
 from fusiform.lab.papers._transformer import BUDGETS, PLAN, SCALE, small_vit
@@ -91,7 +91,7 @@ def verified(seed: int, size: str, arm: Arm) -> Scores:
     """Scores after training on 300 people in few lights."""
     faces = split(seed, size, 300, 100)
     train, test = lit(faces.train, known=True), lit(faces.test, known=False)
-    net = fresh(seed, lambda: Gated(small_vit(seed, train.size)))
+    net = fresh(seed, lambda: GatedViT(small_vit(seed, train.size)))
     head = fresh(seed, lambda: MarginSoftmax(DIM, faces.train.people, arcface(0.4), SCALE))
     augment = IMAGE_LEVEL if arm.image else FLIP
     trained(
@@ -107,35 +107,6 @@ def verified(seed: int, size: str, arm: Arm) -> Scores:
     return Scores(judged(net, test).tar3, judged(net, train).tar3)
 
 
-class Gated(nn.Module):
-    """A transformer whose head sees each token times its gate in (0, 1)."""
-
-    def __init__(self, vit: FaceViT) -> None:
-        super().__init__()
-        self.vit = vit
-        count, width = vit.side**2, vit.embed.out_features
-        self.gate = nn.Sequential(
-            nn.Linear(count * width, count, bias=False),
-            nn.ReLU(),
-            nn.Linear(count, count, bias=False),
-            nn.Sigmoid(),
-        )
-
-    def gated(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens `(n, t, width)` after the gates, and the gates `(n, t)`."""
-        tokens = self.vit.tokens(x)
-        gates = self.gate(tokens.flatten(1))
-        return tokens * gates[..., None], gates
-
-    def head(self, tokens: Tensor) -> Tensor:
-        """Features `(n, dim)` of gated tokens."""
-        features: Tensor = self.vit.head(tokens.flatten(1))
-        return features
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.gated(x)[0])
-
-
 class Calibrated(nn.Module):
     """The objective: patches mixed and samples weighed, as an arm says."""
 
@@ -143,7 +114,7 @@ class Calibrated(nn.Module):
         super().__init__()
         self.head, self.arm = head, arm
 
-    def forward(self, net: Gated, batch: Batch) -> tuple[Tensor, Mapping[str, float]]:
+    def forward(self, net: GatedViT, batch: Batch) -> tuple[Tensor, Mapping[str, float]]:
         images, labels = batch["image"], batch["label"]
         if self.arm.mix:
             images = mixed(images, self.chosen(net, images), net.vit)
@@ -155,7 +126,7 @@ class Calibrated(nn.Module):
         return each.mean(), {}
 
     @torch.no_grad()
-    def chosen(self, net: Gated, images: Tensor) -> Tensor:
+    def chosen(self, net: GatedViT, images: Tensor) -> Tensor:
         """Which patches are mixed, `(n, t)`."""
         score = torch.rand(len(images), net.vit.side**2)
         if self.arm.mix == "dominant":
