@@ -11,8 +11,9 @@ def leaving_loss(logits: Tensor, labels: Tensor, leaving: Tensor, bound: float) 
     """Cross-entropy of those who stay, plus max(0, bound - cross-entropy) of those who leave.
 
     Zhao et al., "Continual forgetting for pre-trained vision models", CVPR 2024, section 4.3.
-    `logits (n, c)`, `labels (n,)`, `leaving (k,)` labels. Where a batch has nobody of one kind,
-    their part is 0.
+    `logits (n, c)`, `labels (n,)`, `leaving (k,)` labels. Each sample is bounded by
+    itself, so that a few that are far off do not pay for others. Where a batch has nobody of one
+    kind, their part is 0.
     """
     each = functional.cross_entropy(logits, labels, reduction="none")
     return kept_and_bounded(each, torch.isin(labels, leaving), bound)
@@ -31,6 +32,6 @@ def prototype_ties(
 
 
 def kept_and_bounded(each: Tensor, gone: Tensor, bound: float) -> Tensor:
-    """Mean of `each (n,)` where not `gone`, plus how much its mean where gone is below `bound`."""
+    """Mean of `each (n,)` where not `gone`, plus of what it lacks to `bound` where gone."""
     stay = each[~gone].mean() if (~gone).any() else each.new_zeros(())
-    return stay + (bound - each[gone].mean()).relu() if gone.any() else stay
+    return stay + (bound - each[gone]).relu().mean() if gone.any() else stay
