@@ -28,6 +28,7 @@ from fusiform.lab.papers._people import numbered, split
 from fusiform.lab.papers._recogniser import Budget, trained
 from fusiform.lab.papers._transformer import BUDGETS, PLAN, cosines, settled, small_vit
 from fusiform.lab.papers.claims import claim
+from fusiform.lab.train.augment import Augment
 from fusiform.lab.train.batches import Rows, Sampler, shuffled
 from fusiform.lab.train.faces import features
 from fusiform.lab.train.loop import Batch
@@ -155,10 +156,18 @@ def forgotten(
     )
     if arm.rank:
         adapt(new, arm.rank, where=r"perceptron")
-    sampler = both(faces.person, request, stay, seed, 16 if size == "tiny" else 32)
-    spend = Budget(2 if size == "tiny" else 40, rate=arm.rate)
+    sampler = both(faces.person, request, stay, seed, 8 if size == "tiny" else 16)
+    spend = Budget(2 if size == "tiny" else 80, rate=arm.rate)
     trained(
-        faces, seed, size, net=new, objective=objective, sampler=sampler, plan=PLAN, budget=spend
+        faces,
+        seed,
+        size,
+        net=new,
+        objective=objective,
+        augment=Augment(),
+        sampler=sampler,
+        plan=PLAN,
+        budget=spend,
     )
     if not arm.rank:
         return new, 1.0
