@@ -36,7 +36,7 @@ from fusiform.lab.world.crowd import Crowd
 
 SEEN = 15  # faces of each person that are trained on; the others test
 REPLAY = 2  # of each person who stays, seen again: about a tenth
-BOUND = 12.0  # a cross-entropy, margin included, beyond which nothing is pushed any more
+BOUND = 18.0  # a cross-entropy, margin included, beyond which nothing is pushed any more
 APART = 0.5  # the same for the squared distance of cosines from a prototype
 QUIET = 0.05  # share of the loudest group's change below which a group is none
 
