@@ -35,7 +35,7 @@ def settled(net: FaceViT) -> FaceViT:
     linear, norm = net.head.eval()
     assert isinstance(linear, nn.Linear)
     assert isinstance(norm, nn.BatchNorm1d)
-    net.head = nn.Sequential(fuse_linear_bn_eval(linear, norm))
+    net.head = nn.Sequential(fuse_linear_bn_eval(linear, norm).requires_grad_(True))
     return net
 
 
