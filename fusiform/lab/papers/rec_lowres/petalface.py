@@ -29,7 +29,6 @@ from fusiform.lab.train.faces import embed
 from fusiform.lab.world.crowd import Crowd
 from fusiform.measure.identification import cmc, searched
 
-FACES = 5  # of each person of the adaptation; TinyFace has about three
 SIDES = (6, 12)  # pixels of a poor face's side, of 48: as 14 to 28 of 112
 WEB = replace(FLIP, low=0.2, smallest=0.35)
 SHARP = (0.14, 0.26)  # sharpness that is poor and good
@@ -96,7 +95,7 @@ def adapted(seed: int, size: str, arm: Arm | None) -> Found:
     if arm.rank:
         adapt(new, arm.rank, arm.sets, where="blocks")
         new = ByQuality(new) if arm.sets == 2 else new
-    few = poor_people(faces)
+    few = faces.train.of(range(faces.train.people * 3 // 4, faces.train.people))
     trained(
         few,
         seed,
@@ -120,12 +119,6 @@ def recogniser(seed: int, size: str) -> tuple[Split, nn.Module]:
     head = cosines(seed, first.people)
     trained(first, seed, size, head, net, augment=WEB, plan=PLAN, budget=spent(size, 1))
     return faces, settled(net)
-
-
-def poor_people(faces: Split) -> Crowd:
-    """The other quarter, with few faces each."""
-    known = faces.train.of(range(faces.train.people * 3 // 4, faces.train.people))
-    return known[numbered(known) < FACES]
 
 
 class ByQuality(nn.Module):
