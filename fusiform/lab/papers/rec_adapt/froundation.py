@@ -36,7 +36,7 @@ NUMBERS = ("yaw", "pitch", "roll", "age", "male", "glasses", "exposure", "points
 KINDS = ("ancestry", "light")
 STILL = replace(Augment(), flip=0.0, shift=0.0, scale=0.0, turn=0.0)  # what facts are true of
 ARMS = ("frozen", "scratch", "adapted")
-RANK, RATE = 8, 3e-3
+RANK, RATE = 16, 1e-2
 
 
 @claim(metric="TAR at FAR 1e-2", margin=0.05, minutes=7)
@@ -78,7 +78,8 @@ def verified(seed: int, size: str, arm: str, people: int) -> float:
     known = faces.train.of(range(first, min(first + people, faces.train.people)))
     known = known[numbered(known) < FACES]
     # Few faces are learnt in fewer steps.
-    budget = spent(size, 1.0 if people == MANY else 0.5, RATE)
+    share = 1.0 if people == MANY else 0.5
+    budget = spent(size, share, RATE if arm == "adapted" else None)
     head = cosines(seed, known.people)
     trained(known, seed, size, head, net, augment=FLIP, plan=PLAN, budget=budget)
     return judged(merge(net), faces.test).tar2
@@ -99,7 +100,7 @@ def foundation(seed: int, size: str) -> tuple[Split, nn.Module]:
         objective=fresh(seed, lambda: Captions(known)),
         augment=STILL,
         plan=PLAN,
-        budget=spent(size, 1.0),
+        budget=spent(size, 2.0),
     )
     return faces, settled(net)
 
