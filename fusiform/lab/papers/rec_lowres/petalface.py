@@ -93,7 +93,7 @@ def adapted(seed: int, size: str, arm: Arm | None) -> Found:
         return judged(net, faces.test, seed)
     new: nn.Module = deepcopy(net)
     if arm.rank:
-        adapt(new, arm.rank, arm.sets, where="blocks")
+        adapt(new, arm.rank, arm.sets)
         new = ByQuality(new) if arm.sets == 2 else new
     few = faces.train.of(range(faces.train.people * 3 // 4, faces.train.people))
     trained(
