@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -30,11 +30,12 @@ from fusiform.lab.papers._people import numbered, split
 from fusiform.lab.papers._recogniser import DIM, fresh, judged, trained
 from fusiform.lab.papers._transformer import BUDGETS, PLAN, SCALE, small_vit
 from fusiform.lab.papers.claims import claim
-from fusiform.lab.train.augment import FLIP, Augment
+from fusiform.lab.train.augment import FLIP
 from fusiform.lab.train.loop import Batch
 from fusiform.lab.world.crowd import Crowd
 
 LIGHTS = ("office", "overcast", "window")  # soft ones, in which the faces of training are
+IMAGE_LEVEL = replace(FLIP, light=0.1, erase=0.2)  # more of it is too much for so few steps
 DOMINANT = 0.2  # share of the patches that are mixed
 FACES = 8  # of each training person, before light is looked at: few, so that there is overfitting
 
@@ -94,7 +95,7 @@ def verified(seed: int, size: str, arm: Arm) -> Scores:
     train, test = lit(few, known=True), lit(faces.test, known=False)
     net = fresh(seed, lambda: GatedViT(small_vit(seed, train.size)))
     head = fresh(seed, lambda: MarginSoftmax(DIM, faces.train.people, arcface(0.4), SCALE))
-    augment = Augment() if arm.image else FLIP
+    augment = IMAGE_LEVEL if arm.image else FLIP
     trained(
         train,
         seed,
