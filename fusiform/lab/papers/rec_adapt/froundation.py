@@ -31,7 +31,7 @@ from fusiform.lab.train.augment import FLIP, Augment
 from fusiform.lab.train.loop import Batch
 from fusiform.lab.world.crowd import Crowd
 
-UNLABELLED, FEW, MANY = 350, 30, 300  # people: of the encoder, and of the two sets with labels
+UNLABELLED, FEW, MANY = 350, 10, 300  # people: of the encoder, and of the two sets with labels
 FACES = 10  # of each person with labels
 NUMBERS = ("yaw", "pitch", "roll", "age", "male", "glasses", "exposure", "points")
 KINDS = ("ancestry", "light")
@@ -42,15 +42,15 @@ RANK, RATE = 16, 1e-2
 
 @claim(metric="TAR at FAR 1e-2", margin=0.05, minutes=7)
 def adapters_win_with_few_people(seed: int, size: str) -> tuple[float, float]:
-    """With 30 people to learn from, an adapted encoder verifies unseen people better than the same
+    """With ten people to learn from, an adapted encoder verifies unseen people better than the same
     net trained from scratch."""
     return verified(seed, size, "adapted", FEW), verified(seed, size, "scratch", FEW)
 
 
 @claim(metric="lead of adapters over scratch, TAR at FAR 1e-2", margin=0.03, minutes=7)
 def the_gap_closes(seed: int, size: str) -> tuple[float, float]:
-    """The lead of the adapted encoder over training from scratch is larger with 30 people than
-    with 300."""
+    """The lead of the adapted encoder over training from scratch is larger with ten people
+    than with 300."""
     few, many = (
         verified(seed, size, "adapted", n) - verified(seed, size, "scratch", n) for n in (FEW, MANY)
     )
