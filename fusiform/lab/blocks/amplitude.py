@@ -21,4 +21,5 @@ def amplitude_mixed(own: Tensor, other: Tensor, share: Tensor | float) -> Tensor
     mine, theirs = torch.fft.rfft2(own), torch.fft.rfft2(other)
     amplitude = torch.lerp(mine.abs(), theirs.abs(), torch.as_tensor(share, dtype=own.dtype))
     # A frequency of no amplitude has no phase: 0, as torch.angle has it.
-    return torch.fft.irfft2(torch.polar(amplitude, mine.angle()), s=own.shape[-2:])
+    mixed: Tensor = torch.fft.irfft2(torch.polar(amplitude, mine.angle()), s=own.shape[-2:])
+    return mixed
