@@ -1,6 +1,6 @@
 """FANVID: A Benchmark for Face and License Plate Recognition in Low-Resolution Videos.
 
-2025 (see the catalogue's source). New: faces and number plates in videos of which no single frame
+Viswanathan and others, 2025. New: faces and number plates in videos of which no single frame
 can be read, strangers among those looked for, and average precision that asks for the right name.
 Here clips show people of the world, 10 to 14 pixels high, to a camera that shakes by parts of a
 pixel, with noise and JPEG; plates are strips of seven signs. Left out: detector and tracker. Boxes
