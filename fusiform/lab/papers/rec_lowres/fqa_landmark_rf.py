@@ -1,7 +1,7 @@
 """A Lightweight Face Quality Assessment Framework to Improve Face Verification Performance in Real-Time Screening Applications.
 
-Ibrahim, Alawar, Zehi and others, 2025. New: a random forest tells from normalised landmarks alone how
-well a face will be verified, and the worst are not let through to the verifier. Landmarks come
+Ibrahim, Alawar, Zehi and others, 2025. New: a random forest tells from normalised landmarks alone
+how well a face will be verified, and the worst are not let through to the verifier. Landmarks come
 from a small net trained on other people, with the errors it makes; alignment uses the same. The
 forest learns the genuine similarity, and not hand-made labels of good and poor as in the paper,
 whose pictures of a police force are not public.
