@@ -27,7 +27,7 @@ from fusiform.lab.world.shot import plan_of, sample_shot
 CLIPS = {"tiny": (6, 2), "small": (80, 12), "full": (300, 15)}
 DRAWN, FPS = 96, 10.0  # pixels a side and frames a second of what is drawn
 SHRINK = 4  # so a clip has 24 pixels a side
-FILL = (0.42, 0.58)  # of the height: faces of 10 to 14 pixels
+FILL = (0.32, 0.45)  # from the middle of the forehead to the chin; boxes are 10 to 14 pixels high
 SHAKE = 3.0  # standard deviation in pixels of what is drawn
 NOISE, QUALITY = 6.0, 80  # grey levels, JPEG
 
