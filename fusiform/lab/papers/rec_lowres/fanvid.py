@@ -10,17 +10,17 @@ and points are the true ones with errors as of found ones, the same for all arms
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fusiform.core.align import inverse, similarity, template, warp
 from fusiform.core.faces import Faces
 from fusiform.core.seeds import rng
 from fusiform.lab.blocks.fusion import registered, super_resolved
 from fusiform.lab.papers._clips import CLIPS, Clips, clips
+from fusiform.lab.papers._landmarks import cut
 from fusiform.lab.papers._mugshots import frontal, stranger_to
 from fusiform.lab.papers._people import at
 from fusiform.lab.papers._plates import read
@@ -35,6 +35,7 @@ FACES = Augment(0.5, low=0.8, smallest=0.35)
 FINE = 3  # times as many pixels a side after super-resolution
 WRONG = 0.04  # standard deviation of found points and boxes, of the face's height
 Floats = NDArray[np.float64]
+T = TypeVar("T", bound=np.generic)
 
 
 class Found(NamedTuple):
@@ -84,7 +85,7 @@ def recognised(seed: int, size: str) -> dict[str, Found]:
     seen = clips(size, seed)
     n, f = seen.frames.shape[:2]
     found = mistaken(seen, seed)
-    raw = features(net, crops(seen.frames, found.points))
+    raw = features(net, cut(flat(seen.frames), flat(found.points), SIDE))
     single = (unit(raw) @ gallery.T).reshape(n, f, -1)
     clip, norm = np.repeat(np.arange(n), f), np.linalg.norm(raw, axis=1)
     together = pooled(unit(raw), clip, clip, norm).vectors @ gallery.T
@@ -144,14 +145,9 @@ def only(box: Floats, score: float) -> Faces:
     return Faces(box[None].astype(np.float32), np.array([score], np.float32), points)
 
 
-def crops(frames: NDArray[np.uint8], points: Floats) -> NDArray[np.uint8]:
-    """Aligned crops `(n * f, 32, 32, 3)` of `frames (n, f, h, w, 3)` by `points (n, f, 5, 2)`."""
-    target = template("arcface112")
-    flat = frames.reshape(-1, *frames.shape[2:])
-    matrices = similarity(
-        points.reshape(-1, 5, 2).astype(np.float32), target.points * (SIDE / target.size)
-    )
-    return np.stack([warp(i, inverse(m), SIDE) for i, m in zip(flat, matrices, strict=True)])
+def flat(arrays: NDArray[T]) -> NDArray[T]:
+    """`(n, f, ...)` as `(n * f, ...)`."""
+    return arrays.reshape(-1, *arrays.shape[2:])
 
 
 def resolved(frames: NDArray[np.uint8], points: Floats) -> NDArray[np.uint8]:
@@ -161,4 +157,4 @@ def resolved(frames: NDArray[np.uint8], points: Floats) -> NDArray[np.uint8]:
     shift = registered(pictures, pictures[:, frames.shape[1] // 2])
     large = super_resolved(pictures, shift, FINE).clamp(0, 255).round()
     where = (points - shift.numpy()[:, :, None]).mean(1) * FINE
-    return crops(large.permute(0, 2, 3, 1).to(torch.uint8).numpy()[:, None], where[:, None])
+    return cut(large.permute(0, 2, 3, 1).to(torch.uint8).numpy(), where, SIDE)

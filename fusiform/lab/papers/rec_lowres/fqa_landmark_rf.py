@@ -13,26 +13,21 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
-from fusiform.core.align import inverse, similarity, template, warp
 from fusiform.core.seeds import rng
-from fusiform.lab.nets.resnet import FaceResNet
+from fusiform.lab.papers._landmarks import cut, framed, landmarker
 from fusiform.lab.papers._mugshots import frontal, stranger_to
 from fusiform.lab.papers._people import at
 from fusiform.lab.papers._probes import DRAWN, Probes, drawn, spoiled
-from fusiform.lab.papers._recogniser import BUDGETS, fresh, trained
 from fusiform.lab.papers.claims import claim
 from fusiform.lab.train.augment import Augment
 from fusiform.lab.train.faces import embed, features
-from fusiform.lab.train.loop import Batch
-from fusiform.lab.world.crowd import Crowd
 from fusiform.measure.rejection import edc, pauc
 from fusiform.measure.verification import threshold_at_fmr
 
-SIDE, LOCATED, SHARP = 32, 48, 64  # pixels of crops: verified, located in, judged for sharpness
+SIDE, SHARP = 32, 64  # pixels of crops: verified, judged for sharpness
 FACES = Augment(0.5, low=0.5, smallest=0.35)
 MOST = 0.5  # discarded at most
 Floats = NDArray[np.float64]
@@ -139,7 +134,7 @@ def seen(locator: nn.Module, verifier: nn.Module, probes: Probes, size: str, see
     five = np.stack(
         [*(points[:, eye].mean(1) for eye in EYES), *(points[:, i] for i in (30, 48, 54))], 1
     )
-    faces = aligned(probes.images, five)
+    faces = cut(probes.images, five, SHARP)
     people = np.unique(probes.person)
     mugshots = at(size, SIDE).of(people)
     gallery = embed(verifier, mugshots.images[frontal(mugshots)])
@@ -147,64 +142,3 @@ def seen(locator: nn.Module, verifier: nn.Module, probes: Probes, size: str, see
     scores = embed(verifier, small) @ gallery.T
     own = probes.person[:, None] == people
     return Seen(normalised(points, probes.scale), scores[own], laplacian(faces), scores[~own])
-
-
-def aligned(images: NDArray[np.uint8], five: Floats) -> NDArray[np.uint8]:
-    """Crops `(n, 64, 64, 3)` of `images` by their five points `(n, 5, 2)`."""
-    target = template("arcface112")
-    back = [
-        inverse(m)
-        for m in similarity(five.astype(np.float32), target.points * (SHARP / target.size))
-    ]
-    return np.stack([warp(i, b, SHARP) for i, b in zip(images, back, strict=True)])
-
-
-def framed(probes: Probes, seed: int) -> tuple[NDArray[np.uint8], Floats, Floats]:
-    """Crops `(n, 48, 48, 3)` about boxes as inexact as a detector's, their corners and sides."""
-    middle = (probes.boxes[:, :2] + probes.boxes[:, 2:]) / 2
-    height = (probes.boxes[:, 2:] - probes.boxes[:, :2]).max(1)
-    random = rng(seed, "boxes")
-    reach = 1.3 * height * random.uniform(0.92, 1.08, len(height))
-    middle = middle + random.normal(0, 0.04, middle.shape) * height[:, None]
-    origin = middle - reach[:, None] / 2
-    crops = [
-        warp(image, np.array([[r / LOCATED, 0, o[0]], [0, r / LOCATED, o[1]]]), LOCATED)
-        for image, o, r in zip(probes.images, origin, reach, strict=True)
-    ]
-    return np.stack(crops), origin, reach
-
-
-class Places(nn.Module):
-    """The objective of a net that says where points are: mean distance along x and y."""
-
-    points: Tensor
-
-    def __init__(self, points: Floats) -> None:
-        super().__init__()
-        self.register_buffer("points", torch.from_numpy(points).float().flatten(1))
-
-    def forward(self, net: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        return (net(batch["image"]) - self.points[batch["label"]]).abs().mean(), {}
-
-
-def landmarker(seed: int, size: str, probes: Probes) -> nn.Module:
-    """A net for 68 landmarks in [-1, 1] of a crop, trained on three crops of each of `probes`."""
-    shown = [framed(probes, seed + 100 * (k + 1)) for k in range(3)]
-    crops, origin, reach = (np.concatenate([s[i] for s in shown]) for i in range(3))
-    truth = np.tile(probes.points, (3, 1, 1)).astype(np.float64)
-    places = 2 * (truth - origin[:, None]) / reach[:, None, None] - 1
-    net = fresh(seed, lambda: FaceResNet(LOCATED, 136, 16, (1, 1, 1)))
-    faces = Crowd(crops, np.arange(len(crops)))
-    how = Augment(0, 0, 0, 0, low=0, noise=0.05)
-    plan = {"optimiser": "adamw", "rate": 3e-3}
-    return trained(
-        faces,
-        seed,
-        size,
-        nn.Identity(),
-        net,
-        augment=how,
-        objective=Places(places),
-        plan=plan,
-        budget=BUDGETS[size],
-    )

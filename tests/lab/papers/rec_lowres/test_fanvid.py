@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
 from fusiform.core.align import template
+from fusiform.lab.papers._landmarks import cut
 from fusiform.lab.papers.rec_lowres import fanvid as paper
 
 BOXES = np.tile([2.0, 2, 12, 14], (4, 3, 1))
@@ -60,17 +61,11 @@ def test_names_of_clips_and_of_frames():
     assert clips.rank1 == 1
 
 
-def test_points_of_the_template_give_the_picture_itself():
-    picture = np.random.default_rng(0).integers(0, 256, (1, 1, 32, 32, 3), dtype=np.uint8)
-    points = (template("arcface112").points * (32 / 112))[None, None].astype(np.float64)
-    assert np.abs(paper.crops(picture, points)[0].astype(int) - picture[0, 0]).max() <= 1
-
-
 def test_frames_all_alike_are_resolved_to_the_same_face():
     y, x = np.mgrid[:24, :24]
     frame = (128 + 60 * np.sin(x / 3) * np.cos(y / 4)).astype(np.uint8)
     frames = np.broadcast_to(frame[None, None, :, :, None], (1, 5, 24, 24, 3)).copy()
     points = np.broadcast_to(template("arcface112").points * (20 / 112) + 2, (1, 5, 5, 2))
-    plain = paper.crops(frames[:, :1], points[:, :1]).astype(float)
+    plain = cut(frames[:, 0], points[:, 0], 32).astype(float)
     fine = paper.resolved(frames, points.astype(np.float64)).astype(float)
     assert np.abs(plain - fine).mean() < 4

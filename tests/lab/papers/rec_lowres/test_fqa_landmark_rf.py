@@ -1,13 +1,11 @@
-"""Landmarks as a quality: normalisation, sharpness, areas, the objective of the landmark net."""
+"""Landmarks as a quality: normalisation, sharpness, areas."""
 
 from __future__ import annotations
 
 import numpy as np
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
-from torch import nn
 
 from fusiform.lab.papers.rec_lowres import fqa_landmark_rf as paper
 
@@ -59,12 +57,3 @@ def test_the_forest_learns_what_landmarks_say():
     again = paper.forest([known], 0).predict(landmarks)
     assert predicted.shape == (50,)
     assert np.corrcoef(again, known.genuine)[0, 1] > 0.9
-
-
-def test_places_of_points():
-    points = np.random.default_rng(3).uniform(-1, 1, (4, 68, 2))
-    objective = paper.Places(points)
-    rows = torch.tensor([2, 0])
-    exact = torch.from_numpy(points[[2, 0]]).float().flatten(1)
-    assert objective(nn.Identity(), {"image": exact, "label": rows})[0] == 0
-    assert np.isclose(objective(nn.Identity(), {"image": exact + 0.5, "label": rows})[0], 0.5)
