@@ -13,13 +13,16 @@ from torch.nn import functional
 from fusiform.lab.blocks.fusion import registered, super_resolved, translated
 from fusiform.lab.nets.resnet import FaceResNet
 from fusiform.lab.papers._recogniser import fresh
+from fusiform.lab.train.batches import shuffled
 from fusiform.lab.train.loop import Batch, Plan, train
 
 SIGNS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 CELL, HEIGHT, SHRINK = 20, 40, 5  # a sign is 4 pixels wide for the camera
 LENGTH, FRAMES, FINE = 7, 16, 3
 SHAKE, NOISE = 2.0, 0.15  # pixels before shrinking; of a range of 0..1
-STEPS = {"tiny": (3, 4), "small": (250, 24), "full": (5000, 64)}  # and plates in a batch
+# Plates to learn from and to be judged by; steps of 96 signs.
+SIZES = {"tiny": (8, 4, 3), "small": (800, 200, 200), "full": (20_000, 1000, 5000)}
+BATCH, TOGETHER = 96, 20
 
 
 @lru_cache(maxsize=1)
@@ -68,18 +71,28 @@ class Spell(nn.Module):
         return functional.cross_entropy(net(batch["image"]), batch["label"]), {}
 
 
+@lru_cache(maxsize=2)
+def shown(n: int, seed: int) -> tuple[dict[bool, Tensor], Tensor]:
+    """Patches of `n` plates as many frames show them and as one does, and the signs there."""
+    draw = torch.Generator().manual_seed(seed)
+    drawn = [strips(min(TOGETHER, n - k), draw) for k in range(0, n, TOGETHER)]
+    many, one = (
+        torch.cat([signs(enlarged(frames, how)) for frames, _ in drawn]) for how in (True, False)
+    )
+    return {True: many, False: one}, torch.cat([text.flatten() for _, text in drawn])
+
+
 def read(seed: int, size: str, many: bool) -> float:
-    """Share of signs that a net trained on such plates reads rightly on 300 others."""
-    steps, batch = STEPS[size]
+    """Share of signs that a net trained on plates of `many` frames or of one reads on others."""
+    learned, judged, steps = SIZES[size]
+    patches, text = shown(learned, seed)
+    rows = shuffled(len(text), BATCH, seed)
 
     def batches(step: int) -> Batch:
-        draw = torch.Generator().manual_seed(seed * 7_919 + step)
-        frames, text = strips(batch, draw)
-        return {"image": signs(enlarged(frames, many)), "label": text.flatten()}
+        return {"image": patches[many][rows(step)], "label": text[rows(step)]}
 
     net = fresh(seed, lambda: FaceResNet(24, len(SIGNS), 16, (1, 1)))
     train(net, Spell(), batches, Plan(steps, 0.05, steps // 20, seed=seed))
-    frames, text = strips(300 if size != "tiny" else 8, torch.Generator().manual_seed(seed + 10**6))
+    patches, text = shown(judged, seed + 10**6)
     with torch.no_grad():
-        found = net(signs(enlarged(frames, many))).argmax(1)
-    return float((found == text.flatten()).float().mean())
+        return float((net(patches[many]).argmax(1) == text).float().mean())
