@@ -16,7 +16,7 @@ from fusiform.lab.train.augment import Augment
 from fusiform.lab.train.loop import Batch
 from fusiform.lab.world.crowd import Crowd
 
-LOCATED = 48  # pixels of the crop that points are found in
+LOCATED = 32  # pixels of the crop that points are found in
 Floats = NDArray[np.float64]
 
 
@@ -28,7 +28,7 @@ def cut(images: NDArray[np.uint8], five: Floats, side: int) -> NDArray[np.uint8]
 
 
 def framed(probes: Probes, seed: int) -> tuple[NDArray[np.uint8], Floats, Floats]:
-    """Crops `(n, 48, 48, 3)` about boxes as inexact as a detector's, their corners and sides."""
+    """Crops `(n, 32, 32, 3)` about boxes as inexact as a detector's, their corners and sides."""
     middle = (probes.boxes[:, :2] + probes.boxes[:, 2:]) / 2
     height = (probes.boxes[:, 2:] - probes.boxes[:, :2]).max(1)
     random = rng(seed, "boxes")
@@ -42,14 +42,29 @@ def framed(probes: Probes, seed: int) -> tuple[NDArray[np.uint8], Floats, Floats
     return np.stack(crops), origin, reach
 
 
+class Spread(nn.Module):
+    """What a batch norm gives, `(n, d)`, with the mean and deviation of `values (k, d)`."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, values: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean", values.mean(0))
+        self.register_buffer("deviation", values.std(0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.mean + self.deviation * x
+
+
 class Places(nn.Module):
-    """The objective of a net that says where points are: mean distance along x and y."""
+    """The objective of a net that says where `points (n, d)` are: mean distance."""
 
     points: Tensor
 
-    def __init__(self, points: Floats) -> None:
+    def __init__(self, points: Tensor) -> None:
         super().__init__()
-        self.register_buffer("points", torch.from_numpy(points).float().flatten(1))
+        self.register_buffer("points", points)
 
     def forward(self, net: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         return (net(batch["image"]) - self.points[batch["label"]]).abs().mean(), {}
@@ -61,7 +76,8 @@ def landmarker(seed: int, size: str, probes: Probes) -> nn.Module:
     crops, origin, reach = (np.concatenate([s[i] for s in shown]) for i in range(3))
     truth = np.tile(probes.points, (3, 1, 1)).astype(np.float64)
     places = 2 * (truth - origin[:, None]) / reach[:, None, None] - 1
-    net = fresh(seed, lambda: FaceResNet(LOCATED, 136, 16, (1, 1, 1)))
+    flat = torch.from_numpy(places).float().flatten(1)
+    net = nn.Sequential(fresh(seed, lambda: FaceResNet(LOCATED, 136, 16, (1, 1, 1))), Spread(flat))
     faces = Crowd(crops, np.arange(len(crops)))
     how = Augment(0, 0, 0, 0, low=0, noise=0.05)
     plan = {"optimiser": "adamw", "rate": 3e-3}
@@ -72,6 +88,6 @@ def landmarker(seed: int, size: str, probes: Probes) -> nn.Module:
         nn.Identity(),
         net,
         augment=how,
-        objective=Places(places),
+        objective=Places(flat),
         plan=plan,
     )

@@ -15,10 +15,13 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from fusiform.core.seeds import rng
 from fusiform.lab.papers._people import WORLD
-from fusiform.lab.world.samples import Options, take
+from fusiform.lab.world.samples import look, photo_of
+from fusiform.lab.world.shot import plan_of, sample_shot
 
+# Yaw up to 90 degrees, mostly less; some wear what hides part of the face.
+PLAN = replace(plan_of("landmarks"), spread=0.25, dressing=0.15, light="common")
 # People, and pictures of each.
-DRAWN = {"tiny": (12, 4), "small": (150, 10), "full": (1000, 20)}
+DRAWN = {"tiny": (12, 4), "small": (120, 10), "full": (1000, 20)}
 SIDE = 112  # pixels of a picture
 PIXELS = (12.0, 112.0)  # heights of a face that cameras see
 
@@ -42,10 +45,16 @@ class Probes:
 
 @lru_cache(maxsize=2)
 def drawn(size: str) -> Probes:
-    """Sharp pictures of the preset `landmarks`: yaw up to 90 degrees, hands and things worn."""
+    """Sharp pictures as PLAN says."""
     people, images = DRAWN[size]
-    options = Options("landmarks", WORLD, SIDE)
-    photos = [take(options, person, image) for person in range(people) for image in range(images)]
+    wanted = frozenset({"points68"})
+    photos = [
+        photo_of(
+            look(WORLD, i, k, PLAN), sample_shot(rng(WORLD, "probe", i, k), PLAN, SIDE), wanted
+        )[0]
+        for i in range(people)
+        for k in range(images)
+    ]
     return Probes(
         np.stack([photo.image for photo in photos]),
         np.repeat(np.arange(people), images),
