@@ -33,6 +33,7 @@ from fusiform.measure.verification import pairs, threshold_at_fmr
 SIDE = 32
 PIXELS = (8, 20)  # of the faces, before they are enlarged
 NOISE = 0.06
+GROUPS = 8  # of a batch, each of a size of its own
 SCALE = 24.0
 WEIGHTS = Weights(1.0, 1.0)
 MOST = 0.5  # up to this discarded share errors are counted
@@ -109,13 +110,13 @@ def small_faces(images: Tensor, draw: torch.Generator) -> Tensor:
 
 def shrunk(images: Tensor, sizes: tuple[int, int], draw: torch.Generator) -> Tensor:
     """`images (n, 3, S, S)` as cameras with `sizes` pixels a face give them, blurred, with noise,
-    and enlarged again; eight sizes a batch."""
-    parts = []
-    for part in images.chunk(8):
+    and enlarged again; eight sizes a batch, in turn."""
+    out = torch.empty_like(images, memory_format=torch.channels_last)
+    for k in range(min(GROUPS, len(images))):
         side = int(torch.randint(sizes[0], sizes[1] + 1, (1,), generator=draw))
-        soft = functional.avg_pool2d(part, 3, 1, 1, count_include_pad=False)
+        soft = functional.avg_pool2d(images[k::GROUPS], 3, 1, 1, count_include_pad=False)
         small = functional.interpolate(soft, size=(side, side), mode="area")
         small = small + NOISE * torch.randn(small.shape, generator=draw)
-        size = images.shape[-2:]
-        parts.append(functional.interpolate(small, size=size, mode="bilinear"))
-    return torch.cat(parts).clamp(-1, 1).contiguous(memory_format=torch.channels_last)
+        large = functional.interpolate(small, size=images.shape[-2:], mode="bilinear")
+        out[k::GROUPS] = large.clamp(-1, 1)
+    return out
