@@ -44,7 +44,7 @@ def test_few_faces_keep_their_number_and_range():
 def test_a_quality_that_knows_leaves_fewer_errors():
     random = np.random.default_rng(0)
     person = np.repeat(np.arange(12), 8)
-    clear = random.random(96) < 0.7
+    clear = random.random(96) < 0.9
     centres = random.normal(size=(12, 16))
     noise = random.normal(size=(96, 16))
     found = np.where(clear[:, None], centres[person] + 0.3 * noise, noise).astype(np.float32)
