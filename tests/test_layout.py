@@ -78,10 +78,10 @@ OUTSIDE: dict[str, set[str] | None] = {
 # What a file may import only where it says so, and what only inside functions.
 TORCH_FILES = re.compile(r"(.*_torch|dataset)\.py")
 TORCH_ROOMS = {"lab.blocks", "lab.nets", "lab.train", "lab.recogniser", "lab.papers"}
-INSIDE_ONLY = {"scipy", "psycopg", "cryptography", "distributed", "pyarrow"}
+INSIDE_ONLY = {"scipy", "sklearn", "psycopg", "cryptography", "distributed", "pyarrow"}
 MODULE_OF = {
     "pillow": "PIL", "dlib-bin": "dlib", "pillow-heif": "pillow_heif",
-    "espeakng-loader": "espeakng_loader",
+    "espeakng-loader": "espeakng_loader", "scikit-learn": "sklearn",
 }  # fmt: skip
 # Data packages: their files are read, their code never runs.
 DATA_ONLY = {"face_recognition_models"}
