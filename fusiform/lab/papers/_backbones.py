@@ -15,6 +15,7 @@ from fusiform.lab.train.augment import FLIP, Augment
 
 SIDE = 32  # pixels of a crop: depth-wise layers are slow on a CPU
 TRAIN, TEST = 300, 200  # people
+SMALL = Budget(250, 96)
 MARGIN, SCALE = 0.3, 24.0  # CosFace's, of some hundred classes
 
 
@@ -22,16 +23,14 @@ def verified(
     seed: int,
     size: str,
     make: Callable[[], nn.Module],
-    steps: int = 300,
     plan: Mapping[str, object] | None = None,
     augment: Augment = FLIP,
     change: Callable[[Tensor], Tensor] | None = None,
 ) -> Scores:
-    """Scores on unseen people of the net that `make` builds, trained with CosFace for `steps` at
-    size small; `plan` changes fields of `loop.Plan`, `change` is done to the pictures of the
+    """Scores on unseen people of the net that `make` builds, trained with CosFace; `plan` changes fields of `loop.Plan`, `change` is done to the pictures of the
     test."""
     faces = split(seed, size, TRAIN, TEST, SIDE)
-    budget = Budget(steps) if size == "small" else BUDGETS[size]
+    budget = SMALL if size == "small" else BUDGETS[size]
     net = fresh(seed, make)
     head = fresh(seed, lambda: MarginSoftmax(DIM, faces.train.people, cosface(MARGIN), SCALE))
     net = trained(faces.train, seed, size, head, net, augment=augment, plan=plan, budget=budget)

@@ -1,6 +1,6 @@
 """A robust, low-cost approach to Face Detection and Face Recognition.
 
-Jyoti, Chadha, Vaidya and Roja, CSI Journal of Computing, 2012. New: skin is found by a* and b*
+Jyoti, Chadha, Vaidya and Mani Roja, CiiT IJDIP, 2011. New: skin is found by a* and b*
 alone, whatever the light, and the face in it is compared by the coarse coefficients of a wavelet
 transform (`lab.blocks.wavelet`), by Euclidean distance to one enrolled picture. Recognition is
 measured on crops by the world's own landmarks, so that errors of the skin finder do not mix with
@@ -112,7 +112,7 @@ def spoil(image: NDArray[np.uint8], draw: np.random.Generator) -> NDArray[np.uin
 @lru_cache(maxsize=2)
 def in_any_light(seed: int, size: str) -> list[Photo]:
     """Frontal pictures of different people with their parsing."""
-    count = 80 if size != "tiny" else 8
+    count = 60 if size != "tiny" else 8
     people = [World(seed).person(10_000 + i) for i in range(count)]
     shots = [sample_shot(rng(seed, "skin", i), FRONTAL) for i in range(count)]
     return [photograph(who, shot) for who, shot in zip(people, shots, strict=True)]
