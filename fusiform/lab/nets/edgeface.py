@@ -129,7 +129,8 @@ class EdgeFace(nn.Module):
     Stage i has `width * 2**i` channels and `blocks[i]` blocks, in all stages but the first the
     last of which is an SDTA; `ratio` is that of the linear layers' rank, 1: full rank. The first
     stage sees patches of 4 pixels, each further one halves the map, so `size` is a multiple of
-    4 * 2**(stages - 1). The paper's largest has widths of some 50 to 300 and 18 blocks.
+    4 * 2**(stages - 1). A learned map tells places apart, where EdgeNeXt has waves of fixed
+    lengths; published nets have four stages and some 18 blocks.
     """
 
     def __init__(

@@ -27,8 +27,8 @@ def verified(
     augment: Augment = FLIP,
     change: Callable[[Tensor], Tensor] | None = None,
 ) -> Scores:
-    """Scores on unseen people of the net that `make` builds, trained with CosFace; `plan` changes fields of `loop.Plan`, `change` is done to the pictures of the
-    test."""
+    """Scores on unseen people of the net that `make` builds, trained with CosFace; `plan` changes
+    fields of `loop.Plan`, `change` is done to the pictures of the test."""
     faces = split(seed, size, TRAIN, TEST, SIDE)
     budget = SMALL if size == "small" else BUDGETS[size]
     net = fresh(seed, make)
