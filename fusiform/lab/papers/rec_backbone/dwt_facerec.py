@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from fusiform.core.seeds import rng
+from fusiform.lab.blocks.regions import largest
 from fusiform.lab.blocks.wavelet import low_band
 from fusiform.lab.geometry.scene import Label, Lighting
 from fusiform.lab.papers.claims import claim
@@ -148,24 +149,10 @@ def agreement(colours: Colours, ranges: Floats, photos: list[Photo]) -> float:
 
 def face_box(skin: Mask) -> Floats:
     """x1, y1, x2, y2 of the largest patch of `skin (h, w)`, no taller than a face."""
-    box = box_of(largest(skin[::COARSE, ::COARSE])) * COARSE
+    patch = largest(torch.from_numpy(skin[::COARSE, ::COARSE]))
+    box = box_of(patch.numpy()) * COARSE
     box[3] = min(box[3], box[1] + TALLEST * (box[2] - box[0]))
     return box
-
-
-def largest(mask: Mask) -> Mask:
-    """The largest part of `mask` that hangs together by sides and corners."""
-    start = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)
-    marks = torch.from_numpy(start).float()[None, None]
-    inside = torch.from_numpy(mask)
-    while True:
-        spread = torch.nn.functional.max_pool2d(marks, 3, 1, 1) * inside
-        if torch.equal(spread, marks):
-            break
-        marks = spread
-    named = marks.numpy()[0, 0].astype(np.int64)
-    counts = np.bincount(named[mask], minlength=1)
-    return np.asarray(mask & (named == counts.argmax()))
 
 
 def box_of(mask: Mask) -> Floats:

@@ -4,24 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 pytest.importorskip("torch")
 
 from fusiform.lab.papers.rec_backbone import dwt_facerec as paper
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.integers(0, 999), st.floats(0.2, 0.7))
-def test_largest_part_agrees_with_scipy(seed, share):
-    ndimage = pytest.importorskip("scipy.ndimage")
-    mask = np.random.default_rng(seed).random((24, 31)) < share
-    parts, count = ndimage.label(mask, np.ones((3, 3)))
-    sizes = np.bincount(parts.ravel(), minlength=count + 1)[1:]
-    found = paper.largest(mask)
-    assert found.sum() == sizes.max()
-    assert len(np.unique(parts[found])) == 1
 
 
 def test_boxes_are_of_pixels_edges():
