@@ -128,8 +128,8 @@ class EdgeFace(nn.Module):
 
     Stage i has `width * 2**i` channels and `blocks[i]` blocks, in all stages but the first the
     last of which is an SDTA; `ratio` is that of the linear layers' rank, 1: full rank. The first
-    stage sees patches of 4 pixels, each further one halves the map, so `size` is a multiple of
-    4 * 2**(stages - 1). A learned map tells places apart, where EdgeNeXt has waves of fixed
+    stage sees patches of `patch` pixels, each further one halves the map, so `size` is a multiple
+    of patch * 2**(stages - 1). A learned map tells places apart, where EdgeNeXt has waves of fixed
     lengths; published nets have four stages and some 18 blocks.
     """
 
@@ -142,22 +142,23 @@ class EdgeFace(nn.Module):
         ratio: float = 0.5,
         times: int = 4,
         heads: int = 4,
+        patch: int = 4,
     ) -> None:
         super().__init__()
-        least = 4 * 2 ** (len(blocks) - 1)
+        least = patch * 2 ** (len(blocks) - 1)
         if size % least:
             raise ChoiceError("size", f"a multiple of {least}", size)
         layers: list[nn.Module] = []
         channels = 3
         for stage, count in enumerate(blocks):
             out = width * 2**stage
-            layers.append(Down(channels, out, 2 if stage else 4))
+            layers.append(Down(channels, out, 2 if stage else patch))
             for i in range(count):
                 last = stage > 0 and i == count - 1
                 made = SplitEncoder(out, stage + 1, heads, times, ratio) if last else None
                 layers.append(made or ConvEncoder(out, 3 + 2 * stage, times, ratio))
             channels = out
-        self.place = nn.Parameter(torch.zeros(size // 4, size // 4, width))
+        self.place = nn.Parameter(torch.zeros(size // patch, size // patch, width))
         self.first, self.body = layers[0], nn.Sequential(*layers[1:])
         self.head = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, dim))
 
