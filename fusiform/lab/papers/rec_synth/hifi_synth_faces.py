@@ -40,8 +40,8 @@ ARMS = {
     "light": ("skin", "hair", "days", "things"),
     "full": (),
 }
-COUNTS = {"tiny": (8, 6), "small": (680, 260), "full": (100_000, 4000)}  # pictures of an arm, test
-STEPS = {"tiny": 4, "small": 300, "full": 20_000}
+COUNTS = {"tiny": (8, 6), "small": (480, 220), "full": (100_000, 4000)}  # pictures of an arm, test
+STEPS = {"tiny": 4, "small": 250, "full": 20_000}
 WIDE = 1.3  # side of a crop over that of the face's box
 JITTER = Augment(flip=0, shift=0.04, scale=0.1, turn=15, grey=0, low=0)  # alike in all arms
 

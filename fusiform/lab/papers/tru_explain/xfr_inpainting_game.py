@@ -40,8 +40,8 @@ from fusiform.measure.verification import auc
 WORLD = 22  # other people than those who train
 PARTS = {"nose": "nose", "mouth": "lips", "eyes": "eyelid", "brows": "brow"}  # masks of the head
 FACE = (*range(Label.SKIN, Label.LEFT_EAR), Label.MOUTH, Label.UPPER_LIP, Label.LOWER_LIP)
-COUNTS = {"tiny": (6, 4), "small": (260, 200), "full": (3600, 3600)}  # triplets drawn, kept
-MASKS = {"tiny": 20, "small": 300, "full": 2000}
+COUNTS = {"tiny": (6, 4), "small": (220, 150), "full": (3600, 3600)}  # triplets drawn, kept
+MASKS = {"tiny": 20, "small": 240, "full": 2000}
 CHANGED = 12  # levels of 255 by which a pixel must differ
 FALSE_ALARMS = 0.05
 NODES, CELLS, HIDDEN = 100, 12, 4  # roots of sub-trees; cells a side, hidden at once
