@@ -93,7 +93,9 @@ def captioned(net: nn.Module, faces: Crowd, seed: int, size: str) -> nn.Module:
 
     def batch(step: int) -> dict[str, Tensor]:
         rows = sampler(step)
-        return {"image": as_input(faces.images[rows]), "words": torch.from_numpy(words[rows])}
+        # Laid out plainly: torch 2.13 crashes in the derivative of narrow convolutions otherwise.
+        images = as_input(faces.images[rows]).contiguous()
+        return {"image": images, "words": torch.from_numpy(words[rows])}
 
     objective = Pairing(Captions(int(words.max()) + 1, WORDS, DIM))
     plan = Plan(spend.steps, 2e-3, spend.steps // 20, optimiser="adamw", seed=seed)
