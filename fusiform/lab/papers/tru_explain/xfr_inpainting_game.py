@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -20,7 +20,6 @@ from torch import Tensor, nn
 
 from fusiform.core.seeds import rng
 from fusiform.lab.blocks import saliency
-from fusiform.lab.geometry.head import load_head
 from fusiform.lab.geometry.render import render
 from fusiform.lab.geometry.scene import Label
 from fusiform.lab.nets.resnet import FaceResNet, Residual
@@ -32,13 +31,13 @@ from fusiform.lab.world.compose import compose
 from fusiform.lab.world.controls import shot_without
 from fusiform.lab.world.crowd import aligned
 from fusiform.lab.world.labels import developed
+from fusiform.lab.world.parts import PARTS, with_part
 from fusiform.lab.world.person import Person
 from fusiform.lab.world.shot import PRESETS, Shot, sample_shot
 from fusiform.lab.world.world import World
 from fusiform.measure.verification import auc
 
 WORLD = 22  # other people than those who train
-PARTS = {"nose": "nose", "mouth": "lips", "eyes": "eyelid", "brows": "brow"}  # masks of the head
 FACE = (*range(Label.SKIN, Label.LEFT_EAR), Label.MOUTH, Label.UPPER_LIP, Label.LOWER_LIP)
 COUNTS = {"tiny": (6, 4), "small": (220, 150), "full": (3600, 3600)}  # triplets drawn, kept
 MASKS = {"tiny": 20, "small": 240, "full": 2000}
@@ -47,7 +46,6 @@ FALSE_ALARMS = 0.05
 NODES, CELLS, HIDDEN = 100, 12, 4  # roots of sub-trees; cells a side, hidden at once
 SOFT = {"gradient": 2.0, "subtree": 2.0}  # pixels by which maps of single pixels are blurred
 PRIOR = 2.0  # and the prior, which is the map of the sub-trees
-STIFF = 1e-2  # of the fit, against its mean diagonal: coefficients stay within what people have
 Pixels = NDArray[np.uint8]
 
 
@@ -98,7 +96,7 @@ class Game:
 
 def drawn(seed: int, count: int) -> Game:
     """`count` triplets, the parts in turn."""
-    rows = [triplet(seed, i, list(PARTS)[i % len(PARTS)]) for i in range(count)]
+    rows = [triplet(seed, i, PARTS[i % len(PARTS)]) for i in range(count)]
     return Game(*(np.stack(column) for column in zip(*rows, strict=True)))
 
 
@@ -106,7 +104,7 @@ def triplet(seed: int, number: int, part: str) -> list[Pixels]:
     """Probe, twin, mate and other."""
     world, first = World(WORLD), seed * 10_000 + 2 * number
     person = world.person(first)
-    changed = altered(person, world.person(first + 1), part)
+    changed = with_part(person, world.person(first + 1), part)
     shots = [sample_shot(rng(seed, "xfr", number, k), PRESETS["recognition"]) for k in range(2)]
     return [crop for shot in shots for crop in pair(person, changed, shot)]
 
@@ -124,37 +122,6 @@ def pair(person: Person, changed: Person, shot: Shot) -> list[Pixels]:
     around = np.all([~np.isin(frame.label, FACE) for frame in frames], axis=0)
     mixed = np.where(around[..., None], own.image, new.image)
     return [aligned(replace(own, image=image), 48)[0] for image in (own.image, mixed)]
-
-
-def altered(person: Person, donor: Person, part: str) -> Person:
-    """`person` with the `part` (of PARTS) of `donor`."""
-    own = person.bones.own.copy()
-    fit = local(part)
-    own[: len(fit)] += fit @ (donor.bones.own - own)[: len(fit)]
-    new = replace(person, bones=replace(person.bones, own=own))
-    if part == "brows":
-        return replace(new, brows=donor.brows)
-    if part == "eyes":
-        return replace(new, eyes=donor.eyes)
-    if part == "mouth":
-        return replace(new, skin=replace(person.skin, lips=donor.skin.lips))
-    return new
-
-
-@cache
-def local(part: str) -> NDArray[np.float32]:
-    """Takes a difference of two people's own coefficients to the one `(k, k)` that moves the part
-    alike and the rest of the face least, by least squares over vertices."""
-    head = load_head()
-    spread = head.extra["own_spread"]
-    moves = np.tensordot(spread.T, head.shape.rows, axes=1).astype(float)
-    inside = np.clip(head.masks[PARTS[part]], 0, 1)[None, :, None]
-    face = np.maximum(head.masks["front"], head.masks["ears"]) > 0.5
-    weight = np.where(face[None, :, None], np.maximum(inside, 1 - inside), 0.2)
-    rows, wanted = ((m * weight).reshape(len(spread), -1) for m in (moves, moves * inside))
-    square = rows @ rows.T
-    stiff = STIFF * np.trace(square) / len(square) * np.eye(len(square))
-    return np.linalg.solve(square + stiff, rows @ wanted.T).astype(np.float32)
 
 
 @dataclass(frozen=True)
