@@ -19,7 +19,7 @@ from fusiform.core.seeds import rng
 from fusiform.lab.blocks.fusion import translated
 from fusiform.lab.papers._people import WORLD
 from fusiform.lab.world.film import film, perform
-from fusiform.lab.world.samples import look
+from fusiform.lab.world.samples import dressed
 from fusiform.lab.world.sensor import jpeg
 from fusiform.lab.world.shot import plan_of, sample_shot
 
@@ -53,7 +53,7 @@ def one_film(person: int, frames: int) -> tuple[NDArray[np.generic], ...]:
     """Frames, points and boxes of a film of pool's person number `person`."""
     random = rng(WORLD, "clip", person)
     plan = replace(plan_of("video"), fill=FILL, light="common")
-    who = look(WORLD, person, 0, plan)
+    who = dressed(WORLD, person, 0, plan.dressing, ())
     shot = sample_shot(random, plan, DRAWN)
     motion = perform(who, shot, frames / FPS, FPS)
     photos = list(film(who, shot, motion))[:frames]

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from fusiform.core.seeds import rng
 from fusiform.lab.papers._people import WORLD
-from fusiform.lab.world.samples import look, photo_of
+from fusiform.lab.world.samples import DAY, dressed, photo_of
 from fusiform.lab.world.shot import plan_of, sample_shot
 
 # Yaw up to 90 degrees, mostly less; some wear what hides part of the face.
@@ -50,7 +50,9 @@ def drawn(size: str) -> Probes:
     wanted = frozenset({"points68"})
     photos = [
         photo_of(
-            look(WORLD, i, k, PLAN), sample_shot(rng(WORLD, "probe", i, k), PLAN, SIDE), wanted
+            dressed(WORLD, i, k // DAY, PLAN.dressing, ()),
+            sample_shot(rng(WORLD, "probe", i, k), PLAN, SIDE),
+            wanted,
         )[0]
         for i in range(people)
         for k in range(images)
