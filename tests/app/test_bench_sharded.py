@@ -12,6 +12,7 @@ from fusiform.app.bench.sharded import (
     ASSUMED,
     BATCH,
     CAREFUL,
+    SPARE,
     Costs,
     Size,
     breaking,
@@ -21,6 +22,7 @@ from fusiform.app.bench.sharded import (
     within,
 )
 
+ROOT = Path(__file__).parents[2]
 MACHINE = {"flops": 2e10, "bandwidth": 1e10}
 COSTS = Costs(3.0, 4.0, 20.0, 10.0, 50.0)
 needs_torch = pytest.mark.skipif(
@@ -58,9 +60,17 @@ def test_costs_are_never_below_nothing():
     assert found.seen_held == pytest.approx(3)
 
 
+def test_the_estimate_before_is_above_what_was_measured():
+    found = json.loads((ROOT / "results" / "sharded.json").read_text("utf-8"))["tables"]["steps"]
+    for row in found:
+        size = Size(*(row[name] for name in ("classes", "dim", "rate", "batch", "moments")))
+        if size.table > 4e8:  # smaller ones show what torch takes once
+            assert row["MB"] * 1e6 < SPARE * CAREFUL.memory(size)
+
+
 def test_what_needs_too_much_is_not_run():
     size = Size(1_000_000, 128, 1.0)
-    most = CAREFUL.memory(size) / 1e9
+    most = SPARE * CAREFUL.memory(size) / 1e9 + 1e-9
     assert within(size, most) == size
     assert within(size, most - 0.1) == replace(size, moments=0)
     assert within(size, 1.0) is None
@@ -126,10 +136,9 @@ def test_it_runs_and_says_what_it_left_out(monkeypatch):
 
 
 def test_the_page_says_what_was_measured():
-    """The table of docs/training.md is the one of results/sharded.json."""
-    root = Path(__file__).parents[2]
-    page = (root / "docs" / "training.md").read_text("utf-8")
-    found = json.loads((root / "results" / "sharded.json").read_text("utf-8"))["tables"]
+    """Its table is the one of results/sharded.json."""
+    page = (ROOT / "docs" / "many_classes.md").read_text("utf-8")
+    found = json.loads((ROOT / "results" / "sharded.json").read_text("utf-8"))["tables"]
     costs = Costs(**{k: v for k, v in found["costs"][0].items() if k not in MACHINE})
     assert {row["input"]: row["value"] for row in found["assumed"]} == {
         name: value for name, (value, *_) in ASSUMED.items()

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fusiform.core.errors import ChoiceError
 from fusiform.lab.train.batches import balanced, shuffled
 
 
+@settings(deadline=None)
 @given(n=st.integers(1, 40), batch=st.integers(1, 60), of=st.integers(1, 4), seed=st.integers(0, 9))
 def test_every_row_comes_once_an_epoch(n, batch, of, seed):
     """The batches of all parts in turn are the epochs, one after the other."""
@@ -47,6 +48,7 @@ def test_impossible_parts_are_refused(wrong):
 PERSON = np.repeat([7, 3, 9, 4], [5, 1, 3, 8])
 
 
+@settings(deadline=None)
 @given(people=st.integers(1, 4), faces=st.integers(1, 6), step=st.integers(0, 1000))
 def test_balanced_batches_have_so_many_faces_of_so_many_people(people, faces, step):
     rows = balanced(PERSON, people, faces, 0)(step)

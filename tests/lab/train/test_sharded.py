@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -58,6 +58,7 @@ def test_bad_choices_are_named():
         ShardedMarginSoftmax(6, 9)(features(), LABELS + 1)
 
 
+@settings(deadline=None)
 @given(classes=st.integers(1, 200), of=st.integers(1, 9))
 def test_shards_cover_all_classes_evenly(classes, of):
     parts = [bounds(classes, (rank, of)) for rank in range(of)]
@@ -66,6 +67,7 @@ def test_shards_cover_all_classes_evenly(classes, of):
     assert np.ptp([last - first for first, last in parts]) <= 1
 
 
+@settings(deadline=None)
 @given(
     classes=st.integers(1, 60),
     rate=st.floats(0.01, 1),
