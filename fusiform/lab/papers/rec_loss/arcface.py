@@ -1,10 +1,9 @@
 """ArcFace: Additive Angular Margin Loss for Deep Face Recognition.
 
-Deng, Guo, Xue, Zafeiriou, CVPR 2019; with sub-centres (Deng et al., ECCV 2020) and inversion in
-TPAMI 2022. New: softmax over cosines in which an angle is added to that of the true class
-(`lab.blocks.margins.arcface`); K centres a class, of which the nearest counts, so that wrong
-labels gather about centres of their own and can be dropped; faces out of the trained network by
-its gradient and batch norm statistics (`lab.blocks.inversion`).
+Deng, Guo, Xue, Zafeiriou, CVPR 2019; sub-centres in ECCV 2020, inversion in TPAMI 2022. New:
+softmax over cosines in which an angle is added to that of the true class; K centres a class, of
+which the nearest counts, so that wrong labels gather about their own and can be dropped; faces
+out of the network by its gradient and batch norm statistics (`lab.blocks.margins`, `.inversion`).
 Left out: training on tens of thousands of classes over several machines.
 """
 
