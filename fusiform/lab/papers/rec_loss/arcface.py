@@ -1,10 +1,9 @@
 """ArcFace: Additive Angular Margin Loss for Deep Face Recognition.
 
-Deng, Guo, Xue, Zafeiriou, CVPR 2019; with sub-centres (Deng et al., ECCV 2020) and inversion in
-TPAMI 2022. New: softmax over cosines in which an angle is added to that of the true class
-(`lab.blocks.margins.arcface`); K centres a class, of which the nearest counts, so that wrong
-labels gather about centres of their own and can be dropped; faces out of the trained network by
-its gradient and batch norm statistics (`lab.blocks.inversion`).
+Deng, Guo, Xue, Zafeiriou, CVPR 2019; sub-centres in ECCV 2020, inversion in TPAMI 2022. New:
+softmax over cosines in which an angle is added to that of the true class; K centres a class, of
+which the nearest counts, so that wrong labels gather about their own and can be dropped; faces
+out of the network by its gradient and batch norm statistics (`lab.blocks.margins`, `.inversion`).
 Left out: training on tens of thousands of classes over several machines.
 """
 
@@ -32,7 +31,7 @@ SCALE = 24.0  # of some hundred classes; the paper's 64 is for tens of thousands
 SIDE = 32  # pixels
 MARGIN = 0.4
 WRONG = 0.4  # share of labels that are
-APART = 75.0  # degrees from the main centre beyond which a face is dropped, as in the paper
+APART = np.radians(75)  # from the main centre: beyond it a face is dropped, as in the paper
 PRIOR = 0.1  # weight of the batch norm statistics
 
 
@@ -46,8 +45,7 @@ def margin_helps(seed: int, size: str) -> tuple[float, float]:
 def centres_stand_noise(seed: int, size: str) -> tuple[float, float]:
     """With 40% of the labels wrong, dropping what three centres a class set apart and training
     anew verifies unseen people better than training on all of them with one centre."""
-    faces, labels = people(seed, size), noisy(seed, size)
-    kept = angles(seed, size) < np.radians(APART)
+    faces, labels, kept = people(seed, size), noisy(seed, size), angles(seed, size) < APART
     clean = net_of(faces.train[kept], labels[kept], seed, size, MARGIN)
     plain = net_of(faces.train, labels, seed, size, MARGIN)
     return judged(clean, faces.test).tar3, judged(plain, faces.test).tar3
@@ -91,8 +89,8 @@ def net_of(faces: Crowd, labels: np.ndarray, seed: int, size: str, margin: float
 
 
 def head_of(seed: int, labels: np.ndarray, margin: float, centres: int = 1) -> MarginSoftmax:
-    classes = int(labels.max()) + 1
-    return fresh(seed, lambda: MarginSoftmax(DIM, classes, arcface(margin), SCALE, centres))
+    made = int(labels.max()) + 1, arcface(margin), SCALE, centres
+    return fresh(seed, lambda: MarginSoftmax(DIM, *made))
 
 
 def verified(seed: int, size: str, margin: float) -> Scores:
@@ -131,8 +129,7 @@ def likeness(seed: int, size: str, prior: float) -> float:
     steps = 10 if size == "tiny" else 200
     made = inverted(net, centres(net, test, known), test.size, prior, steps, seed=seed)
     with torch.no_grad():
-        seen = functional.normalize(judge(made))
-    match = (seen @ centres(judge, test, known).T).numpy()
+        match = (functional.normalize(judge(made)) @ centres(judge, test, known).T).numpy()
     same = np.eye(len(match), dtype=bool)
     return auc(match[same], match[~same])
 
@@ -150,5 +147,5 @@ def another(seed: int, size: str) -> nn.Module:
     everyone = split(seed, size, 300, 400, SIDE)
     others = everyone.test.of(np.unique(everyone.test.person)[:300])
     net = fresh(seed + 500, lambda: FaceResNet(others.size, DIM, blocks=(1, 2, 1)))
-    spend = BUDGETS[size]
-    return trained(others, seed + 500, size, net=net, budget=Budget(spend.steps, spend.batch // 2))
+    spend = Budget(BUDGETS[size].steps, BUDGETS[size].batch // 2)
+    return trained(others, seed + 500, size, net=net, budget=spend)
