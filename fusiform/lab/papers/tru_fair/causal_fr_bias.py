@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,12 +33,30 @@ COLLECTED = 6  # pictures of a person in the collected set, of twenty
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
-@claim(
-    metric="error of the gap in FNMR, against half the other's", margin=0.0, minutes=3, higher=False
-)
-def experiment_is_nearer(seed: int, size: str) -> tuple[float, float]:
-    """Pairs that differ in ancestry alone tell the gap between two groups' misses with less than
-    half the error of a collected set in which one group is seen darker and turned further."""
+class Errors(NamedTuple):
+    """Of the gap in FNMR, the means over test sets drawn again."""
+
+    experiment: float
+    collected: float
+
+
+@claim(metric="error of the gap in FNMR", margin=0.0, minutes=3, higher=False)
+def experiment_errs_less(seed: int, size: str) -> tuple[float, float]:
+    """Pairs that differ in ancestry alone tell the gap between two groups' misses with less error
+    than a collected set in which one group is seen darker and turned further."""
+    return errors(seed, size)
+
+
+@claim(metric="error of the gap, against half the other's", margin=0.0, minutes=0, higher=False)
+def experiment_halves_error(seed: int, size: str) -> tuple[float, float]:
+    """They tell it with less than half the error of the collected set."""
+    found = errors(seed, size)
+    return found.experiment, found.collected / 2
+
+
+@lru_cache(maxsize=2)
+def errors(seed: int, size: str) -> Errors:
+    """How far off either kind of test set is, for the recogniser of this seed."""
     net, others = skewed(seed, size)
     kept = others[np.isin(others.facts["ancestry"], GROUPS)]
     true = gap(misses(judged_groups(net, kept, kept.facts["ancestry"])))
@@ -46,15 +65,15 @@ def experiment_is_nearer(seed: int, size: str) -> tuple[float, float]:
     collected = judged_groups(net, seen, seen.facts["ancestry"])
     experiment = judged_groups(net, made, made.facts["ancestry"])
     random, bases = rng(seed, "test sets"), BASES[size]
-    errors = [
+    found = [
         (
             abs(gap(misses(experiment, again(random, bases))) - true),
             abs(gap(misses(collected, within(random, collected, bases))) - true),
         )
         for _ in range(RESAMPLES)
     ]
-    ours, theirs = np.mean(errors, 0)
-    return float(ours), float(theirs) / 2
+    ours, theirs = np.mean(found, 0)
+    return Errors(float(ours), float(theirs))
 
 
 def gap(rates: NDArray[np.float64]) -> float:

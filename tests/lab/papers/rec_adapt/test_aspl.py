@@ -24,12 +24,14 @@ def task(noise, people=4, faces=12):
 
 
 def test_who_is_told_at_once_needs_no_more_labels(monkeypatch):
+    aspl.labels_needed.cache_clear()
     monkeypatch.setattr(aspl, "tasks", lambda seed, size: [task(0.1), task(0.2)])
     assert aspl.labels_needed(0, "tiny", Pace()) == 8
     assert aspl.labels_needed(0, "tiny", aspl.ALONE, anyhow=True) == 8
 
 
 def test_who_is_never_told_needs_all_that_may_be_asked(monkeypatch):
+    aspl.labels_needed.cache_clear()
     monkeypatch.setattr(aspl, "tasks", lambda seed, size: [task(0.1)])
     monkeypatch.setattr(aspl, "ENOUGH", 1.1)
     rounds, questions = aspl.ROUNDS["tiny"], aspl.QUESTIONS["tiny"]
