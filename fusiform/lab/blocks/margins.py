@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fusiform.core.errors import ChoiceError
+from fusiform.lab.blocks.cosines import cosines
 
 Margin = Callable[[Tensor, Tensor, Tensor], Tensor]
 NORMS = (0.001, 100.0)  # feature norms are clipped to these, as AdaFace does
@@ -41,8 +42,6 @@ class MarginSoftmax(nn.Module):
             raise ChoiceError("dim, classes, centres, scale", "positive", (dim, classes, centres))
         self.margin, self.scale, self.centres = margin, scale, centres
         self.weight = nn.Parameter(torch.randn(classes * centres, dim) * 0.01)
-        if isinstance(margin, nn.Module):
-            self.add_module("margin", margin)
 
     def cosines(self, features: Tensor) -> Tensor:
         """Cosine to each class's nearest centre, `(n, classes)`."""
@@ -50,8 +49,7 @@ class MarginSoftmax(nn.Module):
 
     def all_cosines(self, features: Tensor) -> Tensor:
         """Cosine to every centre, `(n, classes, centres)`."""
-        unit = functional.normalize(features.float()) @ functional.normalize(self.weight).T
-        return unit.view(len(features), -1, self.centres)
+        return cosines(features, self.weight).view(len(features), -1, self.centres)
 
     def logits(self, features: Tensor, labels: Tensor) -> Tensor:
         """What softmax sees, `(n, classes)`."""
