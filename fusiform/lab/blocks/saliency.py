@@ -177,17 +177,18 @@ def occlusion(
     prior: Tensor | None = None,
     masks: int = 400,
     cells: int = 12,
-    hidden: int = 4,
+    hidden: int = 2,
     blur: float = 0.1,
     batch: int = 256,
 ) -> Tensor:
-    """Saliency `(h, w)` of one picture `(3, h, w)` by hiding parts of it at random: how much of the
-    score is lost, on average over the masks that hide a pixel.
+    """Saliency `(h, w)` of one picture `(3, h, w)` by hiding parts of it at random: the mean over
+    the masks of how much of the score is lost, at the pixels that the mask hides.
 
-    Each mask hides `hidden` of `cells` x `cells` cells, blurred by `blur` (share of the side). With
-    a `prior (h, w)` from 0 on cells are drawn in proportion to it: density-based input sampling
-    (DISE; Williford, May and Byrne, ECCV 2020, section 4.2), losses below 0 left out; what was
-    never hidden keeps 0. Raises ChoiceError if more cells are to be hidden than there are.
+    Each mask hides `hidden` of `cells` x `cells` cells, blurred by `blur` (share of the side);
+    scores that rise count nothing. Drawn evenly this is RISE (Petsiuk et al., BMVC 2018, equation
+    6) of what is hidden; with a `prior (h, w)` from 0 on cells are drawn in proportion to it, which
+    is density-based input sampling (DISE; Williford, May and Byrne, ECCV 2020, section 4.2).
+    Raises ChoiceError if more cells are to be hidden than there are.
     """
     if not 0 < hidden <= cells**2:
         raise ChoiceError("hidden", f"1 to {cells**2} cells", hidden)
@@ -197,8 +198,7 @@ def occlusion(
     losses = []
     for some in torch.split(covers, batch):
         losses.append((whole - score(torch.lerp(image[None], plain, some[:, None]))).relu())
-    weights = torch.cat(losses)[:, None, None]
-    return (weights * covers).sum(0) / covers.sum(0).clamp_min(1e-6)
+    return (torch.cat(losses)[:, None, None] * covers).mean(0)
 
 
 def random_covers(
