@@ -24,7 +24,7 @@ from fusiform.core.errors import ChoiceError, GalleryError, PictureTooLarge
 from fusiform.core.pictures import read
 
 TREE = get_command(app)
-OWN = sorted(name for name in TREE.commands if name not in ("bench", "world"))
+OWN = sorted(name for name in TREE.commands if name not in ("bench", "papers", "world"))
 
 
 # Help
