@@ -20,13 +20,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from fusiform.app.bench.realset import ORL_MIDDLE, photos
 from fusiform.app.bench.run import environment
-from fusiform.core.align import inverse, similarity, template, warp
-from fusiform.core.pictures import read
 from fusiform.hub.files import home
 from fusiform.lab.papers._recogniser import Budget, scores, trained
 from fusiform.lab.papers.claims import bounds
+from fusiform.lab.recogniser.people import found as found_in
 from fusiform.lab.train.augment import FLIP, Augment
 from fusiform.lab.train.faces import embed
 from fusiform.lab.world.controls import CONTROLS
@@ -89,22 +87,13 @@ def world(without: tuple[str, ...]) -> Crowd:
 
 def orl(real: Path) -> Crowd:
     """The real faces, aligned by what the detector finds; who is not found is said and left out."""
-    detector, target = load_detector("auto"), template("arcface112")
-    crops, who = [], []
-    for path in photos(real):
-        if path.parent.parent.name != "orl":
-            continue
-        pixels = read(path)
-        faces = detector([pixels])[0]
-        x1, y1, x2, y2 = ORL_MIDDLE
-        middles = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2
-        inside = ((middles > (x1, y1)) & (middles < (x2, y2))).all(1)
-        if not inside.any():
+    detector, crops, who = load_detector("auto"), [], []
+    for path in sorted((real / "orl").glob("s*/*.pgm")):
+        crop = found_in(detector, path, SIDE)
+        if crop is None:
             print(f"{path.parent.name}/{path.name}: no face found", file=sys.stderr)
             continue
-        points = faces.points[np.flatnonzero(inside)[:1]]
-        matrix = similarity(points, target.points * (SIDE / target.size))[0]
-        crops.append(warp(pixels, inverse(matrix), SIDE))
+        crops.append(crop)
         who.append(int(path.parent.name[1:]))
     return Crowd(np.stack(crops), np.unique(who, return_inverse=True)[1].astype(np.int64))
 

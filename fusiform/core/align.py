@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fusiform.core.errors import ChoiceError
-from fusiform.core.faces import Floats
+from fusiform.core.faces import Faces, Floats
 
 Pixels = NDArray[np.uint8]
 
@@ -131,6 +131,24 @@ def warp(pixels: Pixels, back: NDArray[np.float64], size: int) -> Pixels:
         (size, size), Image.Transform.AFFINE, tuple(local.ravel()), Image.Resampling.BILINEAR
     )
     return np.asarray(sampled)
+
+
+def nearest_middle(faces: Faces, pixels: Pixels) -> Faces:
+    """The face whose box has its middle nearest to the picture's."""
+    middles = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2
+    away = np.hypot(*(middles - np.array(pixels.shape[1::-1]) / 2).T)
+    return faces[int(np.argmin(away))]
+
+
+def middle(pixels: Pixels, size: int) -> Pixels:
+    """The largest square in a picture's middle, as `(size, size, 3)`."""
+    height, width = pixels.shape[:2]
+    side = min(height, width)
+    if (height, width) == (size, size):
+        return pixels
+    x, y = (width - side) // 2, (height - side) // 2
+    part = Image.fromarray(np.ascontiguousarray(pixels[y : y + side, x : x + side]))
+    return np.asarray(part.resize((size, size), Image.Resampling.BICUBIC))
 
 
 def magnification(points: Floats, name: str, size: int = 0) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import pickle
+import pickle  # writes packs as their makers did; nothing of ours reads with it
 import re
 import shutil
 from dataclasses import replace
@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from fusiform.app.bench import recognition
-from fusiform.app.bench.recognition import _TITLES, Cutter, bench_recognition, middle, row
-from fusiform.core.align import align, template
+from fusiform.app.bench.recognition import _TITLES, Cutter, bench_recognition, row
+from fusiform.core.align import align, middle, nearest_middle, template
 from fusiform.core.errors import DataError, PolicyForbids
 from fusiform.core.pictures import read
 from fusiform.pipeline import Models, aligned, load_detector, load_embedder
@@ -232,7 +232,7 @@ def test_the_face_nearest_the_middle_counts(album, models):
         x = int((faces.boxes[wanted, 0] + faces.boxes[wanted, 2]) / 2)
         half = min(x, pixels.shape[1] - x)
         part = np.ascontiguousarray(pixels[:, x - half : x + half])
-        found = recognition.nearest_middle(models.detector([part])[0], part)
+        found = nearest_middle(models.detector([part])[0], part)
         middle_x = float(found.boxes[0, ::2].mean())
         assert abs(middle_x - half) < 30
 

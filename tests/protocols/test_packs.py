@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import pickle
+import pickle  # writes packs as their makers did; nothing of ours reads with it
 import struct
 from collections import OrderedDict
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+import pickle  # writes packs as their makers did; nothing of ours reads with it
 
 import numpy as np
 import pytest

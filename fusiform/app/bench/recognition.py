@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from fusiform.app.bench.run import Result, cores, environment
-from fusiform.core.align import align, template
+from fusiform.core.align import align, middle, nearest_middle, template
 from fusiform.core.decode import Pixels
-from fusiform.core.faces import Faces, Floats
+from fusiform.core.faces import Floats
 from fusiform.core.pictures import read
 from fusiform.pipeline import (
     Models,
@@ -81,24 +80,6 @@ class Cutter:
     def _had(self, way: str, crop: Pixels) -> Pixels:
         self.had.append(way)
         return crop
-
-
-def nearest_middle(faces: Faces, pixels: Pixels) -> Faces:
-    """The face whose box has its middle nearest to the picture's."""
-    middles = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2
-    away = np.hypot(*(middles - np.array(pixels.shape[1::-1]) / 2).T)
-    return faces[int(np.argmin(away))]
-
-
-def middle(pixels: Pixels, size: int) -> Pixels:
-    """The largest square in a picture's middle, as `(size, size, 3)`."""
-    height, width = pixels.shape[:2]
-    side = min(height, width)
-    if (height, width) == (size, size):
-        return pixels
-    x, y = (width - side) // 2, (height - side) // 2
-    part = Image.fromarray(np.ascontiguousarray(pixels[y : y + side, x : x + side]))
-    return np.asarray(part.resize((size, size), Image.Resampling.BICUBIC))
 
 
 def bench_recognition(

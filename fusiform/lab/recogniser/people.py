@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fusiform.core.align import align
+from fusiform.core.align import align, middle, nearest_middle
 from fusiform.core.errors import ChoiceError, DataError, FusiformError, PictureError
 from fusiform.core.pictures import read
 from fusiform.detection.load import Detector
@@ -229,14 +229,7 @@ def _looked_at(
 
 def resized(source: Path | bytes, size: int) -> Pixels:
     """An aligned crop at another size: its middle square. Raises PictureError."""
-    pixels = read(source)
-    height, width = pixels.shape[:2]
-    side = min(height, width)
-    if (height, width) == (size, size):
-        return pixels
-    x, y = (width - side) // 2, (height - side) // 2
-    part = Image.fromarray(np.ascontiguousarray(pixels[y : y + side, x : x + side]))
-    return np.asarray(part.resize((size, size), Image.Resampling.BICUBIC))
+    return middle(read(source), size)
 
 
 def found(detector: Detector, source: Path | bytes, size: int) -> Pixels | None:
@@ -248,10 +241,7 @@ def found(detector: Detector, source: Path | bytes, size: int) -> Pixels | None:
     faces = detect_one(pixels, detector)
     if not len(faces):
         return None
-    middles = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2
-    away = np.hypot(*(middles - np.array(pixels.shape[1::-1]) / 2).T)
-    nearest = int(np.argmin(away))
-    crop: Pixels = align(pixels, faces.points[nearest : nearest + 1], TEMPLATE, size)[0]
+    crop: Pixels = align(pixels, nearest_middle(faces, pixels).points, TEMPLATE, size)[0]
     return crop
 
 

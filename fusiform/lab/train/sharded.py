@@ -72,10 +72,12 @@ class ShardedMarginSoftmax(nn.Module):
         if bool(((labels < 0) | (labels >= self.classes)).any()):
             raise ChoiceError("labels", f"0 to {self.classes - 1}", labels.tolist())
         places, weight = self.seen(labels)
-        cosine = cosines(features, weight, self.centres)
-        if self.margin is not None:
-            cosine = self.margin(cosine, places, features.norm(dim=1))
-        loss: Tensor = CrossEntropy.apply(cosine.float(), places, self.scale)  # type: ignore[no-untyped-call]
+        # Margins are finer than half precision (`blocks.cosines`).
+        with torch.autocast(features.device.type, enabled=False):
+            cosine = cosines(features, weight, self.centres)
+            if self.margin is not None:
+                cosine = self.margin(cosine, places, features.norm(dim=1))
+            loss: Tensor = CrossEntropy.apply(cosine, places, self.scale)  # type: ignore[no-untyped-call]
         return loss
 
     def seen(self, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -177,3 +177,12 @@ def test_a_wrong_step_leaves_the_optimiser_whole():
     with pytest.raises(KeyboardInterrupt), seen_rows(optimiser):
         raise KeyboardInterrupt
     assert optimiser.param_groups[0]["params"] == [table]
+
+
+def test_cosines_keep_their_precision_within_autocast():
+    torch.manual_seed(0)
+    head = ShardedMarginSoftmax(16, 20, scale=64.0)
+    features, labels = torch.randn(32, 16), torch.arange(32) % 20
+    exact = head(features, labels).item()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert head(features, labels).item() == pytest.approx(exact, rel=1e-5)
