@@ -71,8 +71,8 @@ def train(
         str,
         typer.Option(
             metavar="NAME",
-            help="How much the pictures are changed: none, flip, usual, strong (small, dim, covered "
-            "and grey faces more often).",
+            help="How much the pictures are changed: none, flip, usual, strong (small, dim, "
+            "covered and grey faces more often).",
         ),
     ] = "usual",
     val: Annotated[
