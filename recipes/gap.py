@@ -25,7 +25,7 @@ from fusiform.hub.files import home
 from fusiform.lab.papers._recogniser import Budget, scores, trained
 from fusiform.lab.papers.claims import bounds
 from fusiform.lab.recogniser.people import found as found_in
-from fusiform.lab.train.augment import FLIP, Augment
+from fusiform.lab.train.augment import FLIP, STRONG, Augment
 from fusiform.lab.train.faces import embed
 from fusiform.lab.world.controls import CONTROLS
 from fusiform.lab.world.crowd import Crowd, crowd
@@ -35,7 +35,6 @@ from fusiform.pipeline import load_detector
 
 ROOT = Path(__file__).parents[1]
 SEED, PEOPLE, TEST, IMAGES, SIDE = 31, 600, 100, 16, 64
-STRONG = Augment(0.5, 0.04, 0.08, 6, 0.3, 0.1, 0.3, 0.3, 0.3, 0.06, 0.2)
 
 
 def main() -> None:

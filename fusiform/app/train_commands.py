@@ -67,6 +67,14 @@ def train(
     precision: Annotated[
         str, typer.Option(metavar="NAME", help="float32, bfloat16, float16.")
     ] = "float32",
+    augment: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="How much the pictures are changed: none, flip, usual, strong (small, dim, "
+            "covered and grey faces more often).",
+        ),
+    ] = "usual",
     val: Annotated[
         float, typer.Option(help="Share of the people who are held out, to be tested on.")
     ] = 0.1,
@@ -99,7 +107,7 @@ def train(
 
         recipe = Recipe(
             net, loss, margin, scale, size, dim, 20.0 if epochs is None else epochs, steps, batch,
-            rate, optimiser, average, precision, seed, val,
+            rate, optimiser, average, precision, augment, seed, val,
         )  # fmt: skip
         where = device_of(device)
         with bar("reading") as reading:

@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import dataclass
 from hashlib import sha256
-from importlib import metadata
+from importlib import metadata, resources
 from pathlib import Path, PurePosixPath
 
 from fusiform.core.errors import ChoiceError, ModelDamaged, ModelMissing
@@ -124,6 +124,11 @@ def _stored(card: Card) -> Path:
 
 def _packaged(card: Card) -> Path | None:
     """A package's data file, found without importing the package."""
+    if card.package == "fusiform":  # an editable install does not list its files
+        path = Path(str(resources.files("fusiform"))) / card.package_file
+        if path.is_file():
+            return path
+        raise ModelMissing(f"{card.name}: {path} is missing. {by_hand(card)}")
     try:
         files = metadata.distribution(card.package).files or []
     except metadata.PackageNotFoundError as error:

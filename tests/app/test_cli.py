@@ -35,6 +35,12 @@ def examples(verb: str) -> list[list[str]]:
     return [shlex.split(line)[1:] for line in re.findall(r"^ *(fusiform .+)$", text, re.MULTILINE)]
 
 
+def test_python_runs_it_too():
+    told = [sys.executable, "-m", "fusiform", "--version"]
+    done = subprocess.run(told, capture_output=True, text=True, check=True)
+    assert done.stdout == CliRunner().invoke(app, ["--version"]).output
+
+
 @pytest.mark.parametrize("verb", OWN)
 def test_every_example_parses(verb):
     found = examples(verb)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from importlib import metadata
+from dataclasses import replace
+from hashlib import sha256
+from importlib import metadata, resources
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -137,6 +139,19 @@ def test_a_missing_package_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> 
         with pytest.raises(ModelMissing, match="pip install"):
             locate(name)
         assert states()[name] == "missing"
+
+
+def test_a_model_of_our_own_comes_with_fusiform(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found by its place, not in a list of files, which an editable install does not have."""
+    notes = resources.files("fusiform").joinpath("py.typed")
+    digest = sha256(notes.read_bytes()).hexdigest()
+    own = replace(RESNET, name="own", package="fusiform", package_file="py.typed", sha256=digest)
+    gone = replace(own, name="gone", package_file="hub/weights/gone.onnx")
+    cards = {card.name: card for card in (own, gone)}
+    monkeypatch.setattr(store, "shipped_cards", lambda: cards)
+    assert states() == {"own": "ready", "gone": "missing"}
+    with pytest.raises(ModelMissing, match=r"weights.gone\.onnx is missing\. Run `pip install"):
+        locate("gone")
 
 
 def test_dlibs_network_is_converted_once(

@@ -17,7 +17,7 @@ from torch.nn import functional
 from fusiform.core.errors import ChoiceError
 from fusiform.lab.blocks.lowrank import linear
 
-SMALL = 1e-2  # how much a new block adds to the straight way
+SMALL = 1.0
 
 
 class Mixer(nn.Module):
@@ -160,7 +160,9 @@ class EdgeFace(nn.Module):
             channels = out
         self.place = nn.Parameter(torch.zeros(size // patch, size // patch, width))
         self.first, self.body = layers[0], nn.Sequential(*layers[1:])
-        self.head = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, dim))
+        self.head = nn.Sequential(
+            nn.LayerNorm(channels), nn.Linear(channels, dim, bias=False), nn.BatchNorm1d(dim)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         start = self.first(x.permute(0, 2, 3, 1)) + self.place

@@ -115,7 +115,9 @@ class Volo(nn.Module):
         )
         self.token = nn.Parameter(torch.randn(1, 1, wide) * 0.02)
         self.norm, self.gather = nn.LayerNorm(wide), ClassAttention(wide, 2 * heads)
-        self.head = nn.Sequential(nn.LayerNorm(wide), nn.Linear(wide, dim))
+        self.head = nn.Sequential(
+            nn.LayerNorm(wide), nn.Linear(wide, dim, bias=False), nn.BatchNorm1d(dim)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         fine = self.fine(self.stem(x).permute(0, 2, 3, 1) + self.place)

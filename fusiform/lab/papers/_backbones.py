@@ -26,11 +26,13 @@ def verified(
     plan: Mapping[str, object] | None = None,
     augment: Augment = FLIP,
     change: Callable[[Tensor], Tensor] | None = None,
+    small: Budget = SMALL,
 ) -> Scores:
     """Scores on unseen people of the net that `make` builds, trained with CosFace; `plan` changes
-    fields of `loop.Plan`, `change` is done to the pictures of the test."""
+    fields of `loop.Plan`, `change` is done to the pictures of the test, `small` is the budget at
+    that size."""
     faces = split(seed, size, TRAIN, TEST, SIDE)
-    budget = SMALL if size == "small" else BUDGETS[size]
+    budget = small if size == "small" else BUDGETS[size]
     net = fresh(seed, make)
     head = fresh(seed, lambda: MarginSoftmax(DIM, faces.train.people, cosface(MARGIN), SCALE))
     net = trained(faces.train, seed, size, head, net, augment=augment, plan=plan, budget=budget)

@@ -11,7 +11,7 @@ from fusiform.core.align import inverse, similarity, template, warp
 from fusiform.core.seeds import rng
 from fusiform.lab.nets.resnet import FaceResNet
 from fusiform.lab.papers._probes import Probes
-from fusiform.lab.papers._recogniser import fresh, trained
+from fusiform.lab.papers._recogniser import BUDGETS, Budget, fresh, trained
 from fusiform.lab.train.augment import Augment
 from fusiform.lab.train.loop import Batch
 from fusiform.lab.world.crowd import Crowd
@@ -90,4 +90,5 @@ def landmarker(seed: int, size: str, probes: Probes) -> nn.Module:
         augment=how,
         objective=Places(flat),
         plan=plan,
+        budget=Budget(900) if size == "small" else BUDGETS[size],
     )

@@ -13,6 +13,7 @@ from fusiform.lab.blocks.binary import SphereFace2
 from fusiform.lab.blocks.margins import AdaFace, Margin, MarginSoftmax, arcface, cosface
 from fusiform.lab.blocks.triplets import Triplets
 from fusiform.lab.nets.resnet import FaceResNet
+from fusiform.lab.train.augment import AUGMENTS, Augment
 from fusiform.lab.train.faces import Classify
 from fusiform.lab.train.loop import OPTIMISERS, PRECISIONS
 
@@ -104,12 +105,14 @@ class Recipe:
     optimiser: str = "sgd"
     average: float = 0.0
     precision: str = "float32"
+    augment: str = "usual"
     seed: int = 0
     val: float = 0.1
 
     def __post_init__(self) -> None:
         tables = {"net": [*NETS], "loss": [*LOSSES]}
         tables |= {"optimiser": [*OPTIMISERS], "precision": [*PRECISIONS]}
+        tables["augment"] = [*AUGMENTS]
         for name, table in tables.items():
             if getattr(self, name) not in table:
                 raise ChoiceError(name, table, getattr(self, name))
@@ -131,6 +134,10 @@ class Recipe:
     def steps_for(self, faces: int) -> int:
         """How many batches of `faces` faces to train on."""
         return self.steps or max(1, round(self.epochs * faces / self.batch))
+
+    def changes(self) -> Augment:
+        """What is done to the pictures of a batch."""
+        return AUGMENTS[self.augment]
 
     def network(self) -> nn.Module:
         """The network, its weights drawn by torch's generator."""

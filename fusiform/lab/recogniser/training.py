@@ -17,7 +17,6 @@ from fusiform.core.errors import ChoiceError, FusiformError
 from fusiform.core.seeds import rng
 from fusiform.lab.recogniser.choices import DECAYS, LOSSES, RATES, Recipe
 from fusiform.lab.recogniser.people import Cut, Listed, Numbers, cut
-from fusiform.lab.train.augment import Augment
 from fusiform.lab.train.batches import Sampler, balanced, shuffled
 from fusiform.lab.train.curves import curves
 from fusiform.lab.train.faces import embed, face_batches
@@ -133,7 +132,9 @@ def trained(run: Run, faces: Crowd, split: Split, recipe: Recipe, device: str, j
     net: Any = recipe.network()
     objective = recipe.objective(split.classes)
     sampler = of_rows(split.train, sampler_of(recipe, split))
-    batches = face_batches(faces.images, split.label, sampler, Augment(), recipe.seed, device)
+    batches = face_batches(
+        faces.images, split.label, sampler, recipe.changes(), recipe.seed, device
+    )
     plan = plan_of(recipe, len(split.train))
     done = [plan.steps]  # of a run that was finished before
 

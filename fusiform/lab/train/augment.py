@@ -48,6 +48,8 @@ class Augment:
 
 NONE = Augment(0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0)
 FLIP = Augment(0.5, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0)
+STRONG = Augment(0.5, 0.04, 0.08, 6, 0.3, 0.1, 0.3, 0.3, 0.3, 0.06, 0.2)
+AUGMENTS = {"none": NONE, "flip": FLIP, "usual": Augment(), "strong": STRONG}
 
 
 def augmented(images: Tensor, how: Augment, draw: torch.Generator) -> Tensor:

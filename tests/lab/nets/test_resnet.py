@@ -23,8 +23,25 @@ def test_a_block_is_what_it_says():
     x = torch.randn(2, 4, 8, 8)
     conv, norm, bend, again, last = block.body
     body = last(again(bend(norm(conv(x)))))
-    assert torch.equal(block(x), block.straight(x) + body)
+    assert torch.equal(block(x), block.straight(x[..., ::2, ::2]) + body)
     assert isinstance(Residual(4, 4, 1).straight, nn.Identity)
+
+
+def test_a_narrow_block_is_that_of_a_strided_convolution():
+    narrow = Residual(8, 8, 2).eval()
+    conv = narrow.straight[0]
+    x = torch.randn(2, 8, 9, 9)
+    strided = nn.functional.conv2d(x, conv.weight, stride=2)
+    assert torch.allclose(conv(x[..., ::2, ::2]), strided, atol=1e-6)
+    assert Residual(16, 16, 2).straight[0].stride == (2, 2)
+
+
+@pytest.mark.parametrize("width", [8, 12])
+def test_narrow_nets_learn_with_channels_last(width):
+    net = FaceResNet(48, 16, width).to(memory_format=torch.channels_last)
+    for _ in range(2):
+        net(torch.randn(16, 3, 48, 48)).square().sum().backward()
+    assert all(p.grad.isfinite().all() for p in net.parameters())
 
 
 def test_pictures_do_not_bear_on_one_another_when_evaluated():

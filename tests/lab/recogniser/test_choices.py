@@ -47,6 +47,7 @@ def test_margin_and_scale_are_the_usual_ones_or_those_asked_for():
         ({"loss": "softmax", "margin": 0.3}, "margin must be left out: softmax has none"),
         ({"optimiser": "lion"}, "optimiser must be one of"),
         ({"precision": "int8"}, "precision must be one of"),
+        ({"augment": "much"}, "augment must be one of"),
         ({"size": 8}, "size must be 32 to 512"),
         ({"dim": 1}, "dim must be 2 to"),
         ({"batch": 1}, "batch must be 2 to"),

@@ -118,6 +118,16 @@ def test_the_average_is_what_is_judged_and_kept(data, tmp_path):
     assert not weights[0][name].equal(weights[1][name])
 
 
+def test_how_much_pictures_are_changed_is_a_choice(data, tmp_path):
+    weights = []
+    for name in ("none", "strong", "none"):
+        recipe = Recipe(**{**vars(TINY), "augment": name})
+        made = train_recogniser(data, tmp_path / f"{len(weights)}", recipe)
+        weights.append(load_tensors(made.folder / "last.safetensors")[0]["head.layers.3.weight"])
+    assert weights[0].equal(weights[2])
+    assert not weights[0].equal(weights[1])
+
+
 def test_triplets_get_several_faces_of_each_person(data):
     recipe = Recipe(loss="triplet", batch=12)
     split = split_people(data.person, 0, 0)

@@ -36,7 +36,7 @@ from fusiform.lab.world.crowd import Crowd
 
 SEEN = 15  # faces of each person that are trained on; the others test
 REPLAY = 2  # of each person who stays, seen again: about a tenth
-BOUND = 12.0  # a cross-entropy, margin included, beyond which nothing is pushed any more
+BOUND = 15.0  # a cross-entropy, margin included, beyond which nothing is pushed any more
 APART = 0.5  # the same for the squared distance of cosines from a prototype
 QUIET = 0.05  # a group's norm, which begins near 4, below which it is none
 
@@ -46,16 +46,16 @@ class Arm:
     """How people are made to leave. `rank` 0: all weights are trained. `sparse`: weight of the
     group lasso; `tied`: of the prototypes."""
 
-    rank: int = 8
-    rate: float = 3e-3
+    rank: int = 16
+    rate: float = 2e-2
     sparse: float = 0.0
     tied: float = 0.0
 
 
-FULL = Arm(0, 1e-4)
+FULL = Arm(0, 1e-3)
 PLAIN = Arm()
-SPARSE = Arm(sparse=0.02)
-TIED = Arm(sparse=0.02, tied=1.0)
+SPARSE = Arm(sparse=0.3)
+TIED = Arm(sparse=0.3, tied=1.0)
 
 
 @dataclass(frozen=True)

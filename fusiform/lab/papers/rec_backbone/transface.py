@@ -35,8 +35,8 @@ from fusiform.lab.train.loop import Batch
 from fusiform.lab.world.crowd import Crowd
 
 LIGHTS = ("office", "overcast", "window")  # soft ones, in which the faces of training are
-IMAGE_LEVEL = replace(FLIP, light=0.1, erase=0.2)  # more of it is too much for so few steps
-DOMINANT = 0.2  # share of the patches that are mixed
+IMAGE_LEVEL = replace(FLIP, light=0.1)  # more of it, or erasing, is too much for so few steps
+DOMINANT = 0.05  # share of the patches that are mixed
 FACES = 8  # of each training person, before light is looked at: few, so that there is overfitting
 
 

@@ -25,9 +25,9 @@ from fusiform.core.seeds import rng
 from fusiform.lab.blocks.margins import MarginSoftmax, cosface
 from fusiform.lab.blocks.outlook import OutlookAttention
 from fusiform.lab.nets.volo import Near, SelfAttention, Volo
-from fusiform.lab.papers._backbones import MARGIN, SCALE, SIDE, SMALL, TEST, TRAIN
+from fusiform.lab.papers._backbones import MARGIN, SCALE, SIDE, TEST, TRAIN
 from fusiform.lab.papers._people import POOLS, WORLD, at
-from fusiform.lab.papers._recogniser import BUDGETS, DIM, fresh, trained
+from fusiform.lab.papers._recogniser import BUDGETS, DIM, Budget, fresh, trained
 from fusiform.lab.papers.claims import claim
 from fusiform.lab.train.faces import features, unit
 from fusiform.lab.train.loop import Batch
@@ -48,7 +48,8 @@ UNITS = {
 }
 PRESENT, WEIGHT = 0.15, 3.0  # of the units' loss beside that of people
 YEARS = 10.0  # look-alikes are nearer than this
-ADAMW = {"optimiser": "adamw", "rate": 2e-3, "decay": 0.05}
+ADAMW = {"optimiser": "adamw", "rate": 4e-3, "decay": 0.05}
+SMALL = Budget(400, 96)
 # The first stage's layer, and the width inside that makes nets of equal size.
 LOOKS: dict[str, tuple[Callable[[int, int], nn.Module], float]] = {
     "outlook": (OutlookAttention, 2.0),

@@ -21,14 +21,16 @@ from fusiform.lab.papers._landmarks import cut, framed, landmarker
 from fusiform.lab.papers._mugshots import frontal, stranger_to
 from fusiform.lab.papers._people import at
 from fusiform.lab.papers._probes import DRAWN, Probes, drawn, spoiled
+from fusiform.lab.papers._recogniser import Budget
 from fusiform.lab.papers.claims import claim
 from fusiform.lab.train.augment import Augment
 from fusiform.lab.train.faces import embed, features
 from fusiform.measure.rejection import edc, pauc
 from fusiform.measure.verification import threshold_at_fmr
 
-SIDE, SHARP = 32, 64  # pixels of crops: verified, judged for sharpness
-FACES = Augment(0.5, low=0.5, smallest=0.35)
+SIDE, SHARP = 48, 96  # pixels of crops: verified, judged for sharpness
+FACES = Augment(0.5, low=0.5, smallest=0.2, erase=0.1)
+BUDGETS = {"tiny": Budget(6, 32), "small": Budget(500), "full": Budget(20_000, 512)}
 MOST = 0.5  # discarded at most
 Floats = NDArray[np.float64]
 EYES = (slice(36, 42), slice(42, 48))  # of 68 points
@@ -67,7 +69,7 @@ def most_for_pose(seed: int, size: str) -> tuple[float, float]:
 @lru_cache(maxsize=4)
 def gated(seed: int, size: str) -> tuple[Areas, Areas]:
     """Areas on spoiled probes of unseen people, and on the same probes with their pose alone."""
-    verifier = stranger_to(DRAWN[size][0], seed, size, SIDE, FACES)
+    verifier = stranger_to(DRAWN[size][0], seed, size, SIDE, FACES, BUDGETS[size])
     order = rng(seed, "gate").permutation(DRAWN[size][0])
     third = len(order) // 3
     sharp = drawn(size)
