@@ -68,16 +68,30 @@ def row(one: Paper, folder: Path | None = None) -> Row:
 def report(folder: Path | None = None) -> str:
     """docs/papers.md, of the papers that are built."""
     built = [one for one in rows(folder) if one.status != "absent"]
-    counts = Counter(one.verdict for one in built if one.verdict)
-    said = ", ".join(f"{counts[v]} {v}" for v in reversed(WORST_FIRST) if counts[v])
-    parts = [
-        HEAD,
-        f"{len(built)} of {len(catalogue())} systems are built; by their weakest claim: {said}.\n",
-    ]
+    parts = [HEAD, *overview(built)]
     for family in dict.fromkeys(one.paper.family for one in built):
         parts.append(f"## {family}\n")
         parts += [section(one) for one in built if one.paper.family == family]
     return "\n".join(parts)
+
+
+def overview(built: list[Row]) -> list[str]:
+    """How many claims came to what: of all papers, and of each."""
+    counts = {one.paper.id: verdicts(one) for one in built}
+    every: Counter[str] = sum(counts.values(), Counter())
+    said = ", ".join(f"{every[v]} {v}" for v in reversed(WORST_FIRST))
+    lines = ["| paper | " + " | ".join(reversed(WORST_FIRST)) + " |", "|---|---|---|---|"]
+    for name, found in counts.items():
+        cells = " | ".join(str(found[v] or "") for v in reversed(WORST_FIRST))
+        lines.append(f"| [{name}](#{name}) | {cells} |")
+    told = f"{len(built)} of {len(catalogue())} systems are built. "
+    told += f"Of {every.total()} claims {said}."
+    return [f"{told}\n", "\n".join(lines) + "\n"]
+
+
+def verdicts(one: Row) -> Counter[str]:
+    """How many of a paper's claims came to what."""
+    return Counter(claim["verdict"] for claim in (one.result or {"claims": ()})["claims"])
 
 
 def section(one: Row) -> str:
