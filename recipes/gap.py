@@ -65,6 +65,7 @@ def main() -> None:
 def worlds() -> list[tuple[str, tuple[str, ...], Augment, int]]:
     """Name, what is left out, augmentation, number of people who train."""
     people = PEOPLE - TEST
+    rows: list[tuple[str, tuple[str, ...], Augment, int]]
     rows = [("everything", (), STRONG, people)]
     rows += [(f"without {name}", (name,), STRONG, people) for name in CONTROLS]
     rows += [("mirrored only", (), FLIP, people), ("half the people", (), STRONG, people // 2)]

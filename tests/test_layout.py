@@ -37,6 +37,7 @@ RUNNING = {
 LAB = {"lab.geometry", "lab.world", "lab.blocks", "lab.nets", "lab.train"}
 MAY_IMPORT = {
     "fusiform": {"core", "api"},
+    "__main__": {"app"},
     "policy": FLOOR | {"hub"},
     "duties": FLOOR | {"gallery", "policy"},
     "core": set(),
