@@ -17,8 +17,6 @@ from torch.nn import functional
 from fusiform.core.errors import ChoiceError
 from fusiform.lab.blocks.lowrank import linear
 
-SMALL = 1.0
-
 
 class Mixer(nn.Module):
     """The inverted bottleneck that ends each block, over the last axis: `(..., c)` -> the same."""
@@ -31,7 +29,7 @@ class Mixer(nn.Module):
             nn.GELU(),
             linear(times * channels, channels, ratio),
         )
-        self.gain = nn.Parameter(torch.full((channels,), SMALL))
+        self.gain = nn.Parameter(torch.ones(channels))
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.gain * self.layers(x)
@@ -91,7 +89,7 @@ class SplitEncoder(nn.Module):
         )
         self.norm = nn.LayerNorm(channels)
         self.attention = ChannelAttention(channels, heads, ratio)
-        self.gain = nn.Parameter(torch.full((channels,), SMALL))
+        self.gain = nn.Parameter(torch.ones(channels))
         self.mixer = Mixer(channels, times, ratio)
 
     def cascade(self, x: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fusiform.lab.blocks.margins import MarginSoftmax
 from fusiform.lab.nets.vit import FaceViT, GatedViT
+from fusiform.lab.papers.rec_backbone import transface
 from fusiform.lab.papers.rec_backbone.transface import Arm, Calibrated, information, mixed
 
 
@@ -40,7 +41,10 @@ def test_information_is_the_entropy_of_a_normal_distribution() -> None:
     assert torch.isfinite(information(torch.zeros(1, 2, 3))).all()
 
 
-def test_dominant_patches_have_the_highest_gates(net: GatedViT) -> None:
+def test_dominant_patches_have_the_highest_gates(
+    net: GatedViT, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transface, "DOMINANT", 0.2)
     chosen = Calibrated(MarginSoftmax(6, 3), Arm("dominant")).chosen(net, pictures())
     gates = net.gated(pictures())[1]
     assert (chosen.sum(1) == 3).all()
