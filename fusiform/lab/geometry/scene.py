@@ -54,6 +54,10 @@ class Label(IntEnum):
     OCCLUDER = 19
 
 
+# What lies within a face's outline.
+WHOLE_FACE = (*range(Label.SKIN, Label.LEFT_EAR), Label.MOUTH, Label.UPPER_LIP, Label.LOWER_LIP)
+
+
 @dataclass(frozen=True)
 class Texture:
     """`channels` (h, w, 8) float32: albedo r, g, b (0..1, linear); slope of the fine relief along

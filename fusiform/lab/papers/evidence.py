@@ -194,7 +194,10 @@ def check(name: str, folder: Path | None = None) -> bool:
         return True
     if found.get("tiny") != tiny(name):
         return False
-    marks = {"sources": sources(paper(name).module), "checked": commit()}
+    # A margin or a sentence may have changed, which no figure tells.
+    pairs = {one["name"]: one["pairs"] for one in found["claims"]}
+    made = [judged(c, pairs[c.name]) for c in claims(program(paper(name)))]
+    marks = {"claims": made, "sources": sources(paper(name).module), "checked": commit()}
     write((folder or results_folder()) / f"{name}.json", found | marks)
     return True
 

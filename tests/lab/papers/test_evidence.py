@@ -114,7 +114,8 @@ def test_evidence_stands_where_a_change_changes_nothing(told, tmp_path, monkeypa
     path = tmp_path / "arcface.json"
     assert evidence.check("arcface", tmp_path)
     before = json.loads(path.read_text())
-    path.write_text(json.dumps(before | {"sources": {"changed": "1"}}))
+    old = [one | {"margin": 9.0, "verdict": "contradicted"} for one in before["claims"]]
+    path.write_text(json.dumps(before | {"sources": {"changed": "1"}, "claims": old}))
     assert evidence.check("arcface", tmp_path)
     after = json.loads(path.read_text())
     assert after["sources"] == before["sources"]

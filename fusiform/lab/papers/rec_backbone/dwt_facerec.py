@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from fusiform.core.seeds import rng
 from fusiform.lab.blocks.regions import largest
 from fusiform.lab.blocks.wavelet import low_band
-from fusiform.lab.geometry.scene import Label, Lighting
+from fusiform.lab.geometry.scene import WHOLE_FACE, Lighting
 from fusiform.lab.papers.claims import claim
 from fusiform.lab.train.augment import LUMA
 from fusiform.lab.world.crowd import aligned
@@ -41,7 +41,6 @@ FRONTAL = Plan(yaw=10, pitch=8, roll=6, expression=0.5, looking=4, dressing=0, g
 SIDE, MARGIN, SHIFT = 128, 8, 5  # pixels of a crop, spare around it, most that a probe is off
 COARSE = 2  # pixels between those at which skin is looked for
 NOISE, QUALITY, PROBES = 25.0, 20, 5  # grey levels, of JPEG, probes made of each photo
-FACE = (*range(Label.SKIN, Label.LEFT_EAR), Label.MOUTH, Label.UPPER_LIP, Label.LOWER_LIP)
 TALLEST = 1.4  # a face box by its width: below is the neck
 TAILS = (0.01, 0.02, 0.05, 0.1, 0.2)  # shares of skin outside the range of a channel
 
@@ -131,7 +130,9 @@ def plain(image: NDArray[np.uint8]) -> Floats:
 
 def overlap(colours: Colours, known: list[Photo], asked: list[Photo]) -> float:
     """Mean IoU of boxes found by ranges of `colours`, set on `known` photos."""
-    skin = np.concatenate([colours(p.image)[np.isin(p.arrays["parsing"], FACE)] for p in known])
+    skin = np.concatenate(
+        [colours(p.image)[np.isin(p.arrays["parsing"], WHOLE_FACE)] for p in known]
+    )
     ranges = {tail: np.quantile(skin, [tail, 1 - tail], 0) for tail in TAILS}
     best = max(TAILS, key=lambda tail: agreement(colours, ranges[tail], known))
     return agreement(colours, ranges[best], asked)
@@ -143,7 +144,7 @@ def agreement(colours: Colours, ranges: Floats, photos: list[Photo]) -> float:
         face_box(((c := colours(p.image)) >= ranges[0]).all(2) & (c <= ranges[1]).all(2))
         for p in photos
     ]
-    true = [box_of(np.isin(p.arrays["parsing"], FACE)) for p in photos]
+    true = [box_of(np.isin(p.arrays["parsing"], WHOLE_FACE)) for p in photos]
     return float(np.mean([iou(a[None], b[None])[0, 0] for a, b in zip(found, true, strict=True)]))
 
 

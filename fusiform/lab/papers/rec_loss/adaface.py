@@ -26,6 +26,7 @@ from fusiform.lab.train.faces import features, unit
 from fusiform.lab.world.crowd import Crowd
 from fusiform.lab.world.degrade import degrade
 from fusiform.measure.identification import rank_accuracy, searched_embeddings
+from fusiform.measure.ranks import rank_correlation
 
 SIDE = 32  # pixels
 SCALE, MARGIN = 24.0, 0.4
@@ -105,9 +106,3 @@ def named(seed: int, size: str, loss: str, severity: float) -> float:
     means = np.stack([gallery[entries.person == p].mean(0) for p in who])
     found = unit(features(net, worse.images))
     return rank_accuracy(searched_embeddings(found, unit(means), probes.person, who))
-
-
-def rank_correlation(a: Floats, b: Floats) -> float:
-    """Spearman's rho of values `(n,)` without ties."""
-    apart = np.argsort(np.argsort(a)) - np.argsort(np.argsort(b))
-    return float(1 - 6 * np.square(apart).sum() / (len(a) * (len(a) ** 2 - 1)))

@@ -26,6 +26,7 @@ from fusiform.lab.world.crowd import Crowd
 from fusiform.lab.world.person import ancestry_name, draw_traits
 from fusiform.lab.world.traits import ANCESTRIES, Traits
 from fusiform.measure.fairness import GroupPairs
+from fusiform.measure.ranks import rank_correlation
 from fusiform.measure.verification import threshold_at_fmr
 
 WORLD = 41  # the seed of the world these people live in
@@ -75,7 +76,9 @@ def found(seed: int, size: str, balanced: bool) -> Found:
     counts = [drawn(random, pairs.group, size, balanced) for _ in range(RESAMPLES)]
     rates = np.array([matches(pairs, one) for one in counts])
     low, high = np.nanquantile(rates, [0.025, 0.975], axis=0)
-    return Found(float(np.mean([spearman(r, truth) for r in rates])), float((high - low).max()))
+    return Found(
+        float(np.mean([rank_correlation(r, truth) for r in rates])), float((high - low).max())
+    )
 
 
 def matches(pairs: GroupPairs, counts: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
@@ -96,14 +99,6 @@ def drawn(
     wanted = np.round(TESTED[size] * (even if balanced else usual)).clip(2, EACH[size]).astype(int)
     people = [random.permutation(np.flatnonzero(group == g))[:n] for g, n in enumerate(wanted)]
     return np.bincount(np.concatenate(people), minlength=len(group))
-
-
-def spearman(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Rank correlation of two lists, equals at the mean of their ranks; 0 where all are equal."""
-    ranks = [(x[:, None] > x).sum(1) + (x[:, None] == x).sum(1) / 2 for x in (one, other)]
-    first, second = (rank - rank.mean() for rank in ranks)
-    size = np.sqrt((first**2).sum() * (second**2).sum())
-    return float((first * second).sum() / size) if size else 0.0
 
 
 def group_of(faces: Crowd) -> NDArray[np.str_]:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from fusiform.core.seeds import rng
 from fusiform.lab.blocks import saliency
 from fusiform.lab.geometry.render import render
-from fusiform.lab.geometry.scene import Label
+from fusiform.lab.geometry.scene import WHOLE_FACE
 from fusiform.lab.nets.resnet import FaceResNet, Residual
 from fusiform.lab.papers._people import split
 from fusiform.lab.papers._recogniser import trained
@@ -38,7 +38,6 @@ from fusiform.lab.world.world import World
 from fusiform.measure.verification import auc
 
 WORLD = 22  # other people than those who train
-FACE = (*range(Label.SKIN, Label.LEFT_EAR), Label.MOUTH, Label.UPPER_LIP, Label.LOWER_LIP)
 COUNTS = {"tiny": (6, 4), "small": (220, 150), "full": (3600, 3600)}  # triplets drawn, kept
 MASKS = {"tiny": 20, "small": 240, "full": 2000}
 CHANGED = 12  # levels of 255 by which a pixel must differ
@@ -121,7 +120,7 @@ def pair(person: Person, changed: Person, shot: Shot) -> list[Pixels]:
         developed(replace(one, scene=scene), frame, maps=False)
         for one, scene, frame in zip(made, scenes, frames, strict=True)
     )
-    around = np.all([~np.isin(frame.label, FACE) for frame in frames], axis=0)
+    around = np.all([~np.isin(frame.label, WHOLE_FACE) for frame in frames], axis=0)
     mixed = np.where(around[..., None], own.image, new.image)
     return [aligned(replace(own, image=image), 48)[0] for image in (own.image, mixed)]
 
