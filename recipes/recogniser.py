@@ -2,18 +2,21 @@
 cores three quarters of an hour of drawing people and two hours of training.
 
 Draws people who do not exist, trains on them alone, exports the model with its card, and then
-measures it once beside the default embedder on real photos (--real, a folder with orl/), which
-nothing was chosen by. Stop it whenever you like: the same command goes on.
+measures it once beside the default embedder on real photos, which nothing was chosen by (--real,
+a folder with orl/, a folder a person, and officials/, whose files are named after their person).
+Stop it whenever you like: the same command goes on.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from fusiform.app.bench.recognition import bench_recognition
@@ -32,7 +35,7 @@ REAL = "all pairs of pictures (no published protocol)"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--work", type=Path, required=True, help="folder of the pack and the run")
-    parser.add_argument("--real", type=Path, required=True, help="a folder with orl/: real faces")
+    parser.add_argument("--real", type=Path, required=True, help="real faces: orl/, officials/")
     parser.add_argument("--out", type=Path, default=ROOT / "fusiform/hub", help="weights/, cards/")
     parser.add_argument("--results", type=Path, default=ROOT / "results/recogniser.json")
     parser.add_argument("--people", type=int, default=PEOPLE)
@@ -45,7 +48,8 @@ def main() -> None:
     fusiform("world", "pack", pack, *people.split(), *DRAWING.split())
     fusiform("train", pack, "--out", run, "--epochs", given.epochs, *TRAINING.split())
     card = shipped(run, given.out, orl)
-    write_whole(given.results, (json.dumps(result(run, card, orl), indent=1) + "\n").encode())
+    told = result(run, card, given.real)
+    write_whole(given.results, (json.dumps(told, indent=1) + "\n").encode())
 
 
 def fusiform(*words: object) -> None:
@@ -71,15 +75,32 @@ def result(run: Path, card: Card, real: Path) -> dict[str, Any]:
     """What results/recogniser.json holds."""
     trained = json.loads((run / "result.json").read_text("utf-8"))
     told = ("people", "faces", "steps", "held_out", "seconds", "measured")
-    found = {name: bench_recognition(real, model=name) for name in (NAME, "dlib-resnet")}
+    rows = []
+    with TemporaryDirectory() as scratch:
+        sets = {"orl": real / "orl", "officials": by_person(real / "officials", Path(scratch))}
+        for name, folder in sets.items():
+            for model in (NAME, "dlib-resnet"):
+                found = bench_recognition(folder, model=model)
+                rows.append({"model": model, **found.tables[REAL][0], "set": name})
     return {
         "name": "recogniser",
         "model": card.name,
         "bytes": card.bytes,
         "trained": {name: trained[name] for name in told},
-        "real faces": [{"model": n, **one.tables[REAL][0]} for n, one in found.items()],
+        "real faces": rows,
         "environment": environment(seed=SEED),
     }
+
+
+def by_person(photos: Path, into: Path) -> Path:
+    """Photos of one person each as a folder a person; of one picture in several sizes the middle
+    one."""
+    for photo in sorted(photos.glob("*.jpg")):
+        if "_and_" not in photo.stem and not photo.stem.endswith(("-240p", "-1080p")):
+            person = into / re.split(r"[\d_-]", photo.stem)[0]
+            person.mkdir(exist_ok=True)
+            (person / photo.name).write_bytes(photo.read_bytes())
+    return into
 
 
 if __name__ == "__main__":
