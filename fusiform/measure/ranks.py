@@ -13,11 +13,14 @@ def rank_correlation(one: ArrayLike, other: ArrayLike) -> float:
     equal numbers at the mean of theirs (Kendall, Rank Correlation Methods, 1948); 0 where all of
     a list are equal.
 
-    Raises ChoiceError if the lists differ in length or are empty.
+    Raises ChoiceError if the lists differ in length, are empty or hold a NaN, which has no rank.
     """
-    first, second = (ranks(np.asarray(x, np.float64).ravel()) for x in (one, other))
+    first, second = (np.asarray(x, np.float64).ravel() for x in (one, other))
     if len(first) != len(second) or not len(first):
         raise ChoiceError("other", f"as many numbers as one ({len(first)}), 1 or more", len(second))
+    if np.isnan(first).any() or np.isnan(second).any():
+        raise ChoiceError("one and other", "numbers", "a NaN")
+    first, second = ranks(first), ranks(second)
     first, second = first - first.mean(), second - second.mean()
     size = np.sqrt((first**2).sum() * (second**2).sum())
     return float((first * second).sum() / size) if size else 0.0

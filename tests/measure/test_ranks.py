@@ -32,7 +32,7 @@ def test_only_the_order_counts():
     assert rank_correlation(values, -values) == pytest.approx(-1)
 
 
-@pytest.mark.parametrize(("one", "other"), [([1, 2], [1, 2, 3]), ([], [])])
-def test_lists_of_other_lengths_are_refused(one, other):
+@pytest.mark.parametrize(("one", "other"), [([1, 2], [1, 2, 3]), ([], []), ([1, np.nan], [1, 2])])
+def test_what_has_no_ranks_is_refused(one, other):
     with pytest.raises(ChoiceError, match="other"):
         rank_correlation(one, other)
