@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 INTERRUPTED = 130
+PATIENCE = 86_400.0  # seconds: one process cuts the pictures while the others wait
 
 
 @app.command()
@@ -38,9 +39,13 @@ def train(
         ),
     ],
     out: Annotated[Path, typer.Option(metavar="RUN", help="Folder of the run: new, or to go on.")],
-    net: Annotated[str, typer.Option(metavar="NAME", help="resnet-s, resnet-m, resnet-l.")] = (
-        "resnet-s"
-    ),
+    net: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="resnet-s, resnet-m, resnet-l, mobilefacenet, edgeface, vit.",
+        ),
+    ] = "resnet-s",
     loss: Annotated[
         str,
         typer.Option(
@@ -55,7 +60,7 @@ def train(
         float | None, typer.Option(help="How often every face is seen: 20 times.")
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Batches, in place of --epochs.")] = None,
-    batch: Annotated[int, typer.Option(help="Faces in a batch.")] = 128,
+    batch: Annotated[int, typer.Option(help="Faces in a batch, of all processes.")] = 128,
     rate: Annotated[
         float | None, typer.Option(help="Highest learning rate: sgd 0.1, adamw 0.001.")
     ] = None,
@@ -78,6 +83,17 @@ def train(
     val: Annotated[
         float, typer.Option(help="Share of the people who are held out, to be tested on.")
     ] = 0.1,
+    sample: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Of the people, whom a step sees; the processes share them out (Partial FC).",
+        ),
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Begin with the weights of another run."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Where the random draws start.")] = 0,
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda.")] = "auto",
     pictures: Annotated[
@@ -95,6 +111,8 @@ def train(
         fusiform train faces --out run
 
         fusiform train ~/people --out run --net resnet-m --loss arcface --size 112 --epochs 30
+
+        torchrun --standalone --nproc-per-node 2 -m fusiform train ~/people --out run
     """
     if epochs is not None and steps is not None:
         raise ChoiceError("--epochs and --steps", "given one at a time", (epochs, steps))
@@ -104,23 +122,31 @@ def train(
         from fusiform.lab.recogniser.choices import Recipe
         from fusiform.lab.recogniser.people import listed
         from fusiform.lab.recogniser.training import Watch, device_of, train_recogniser
+        from fusiform.lab.train.parallel import in_turn, joined, part
 
         recipe = Recipe(
             net, loss, margin, scale, size, dim, 20.0 if epochs is None else epochs, steps, batch,
-            rate, optimiser, average, precision, augment, seed, val,
+            rate, optimiser, average, precision, augment, seed, val, sample,
         )  # fmt: skip
-        where = device_of(device)
-        with bar("reading") as reading:
-            known = listed(data, size, reading)
-        with training_bar() as told, stopping(told.line) as stop:
+        with joined(device_of(device), PATIENCE) as where:
+            rank, processes = part()
+            with bar("reading", quiet=rank > 0) as reading:
+                known = in_turn(lambda: listed(data, size, reading))
+            guessed = known.kind == "folder" and pictures == "auto"
+            with (
+                training_bar(guessed, rank > 0) as told,
+                stopping(told.line, processes > 1) as stop,
+            ):
 
-            def cutting(done: int, total: int) -> None:
-                told.cutting(done, total)
-                if stop():
-                    raise KeyboardInterrupt
+                def cutting(done: int, total: int) -> None:
+                    told.cutting(done, total)
+                    if stop():
+                        raise KeyboardInterrupt
 
-            watch = Watch(cutting, told.split, told.step, told.judged, stop)
-            result = train_recogniser(known, out, recipe, pictures, where, watch)
+                watch = Watch(cutting, told.split, told.step, told.judged, stop)
+                result = train_recogniser(known, out, recipe, pictures, where, watch, start)
+    if rank > 0:
+        raise typer.Exit(INTERRUPTED if result.done < result.steps else 0)
     if as_json:
         show_json(result.to_json() | {"curves": str(result.folder.resolve() / "curves.svg")})
     else:
@@ -137,6 +163,8 @@ def tell(result: Trained) -> None:
     if result.measured:
         people = count_of(result.held_out, "person")
         show(f"{people} held out: {numbers_told(result.measured)}")
+    if result.best:
+        show(f"step {result.best:,} told them apart best: export-model takes that one")
     show(f"weights, curves.svg and stats.jsonl are in {result.folder}")
 
 
@@ -151,6 +179,8 @@ def numbers_told(measured: Mapping[str, float]) -> str:
 
 class Told:
     """Where a run's news goes: a bar where somebody can see it, and lines on stderr."""
+
+    guessed = False  # that pictures are crops
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
@@ -168,6 +198,8 @@ class Told:
             f"{count_of(len(split.train), 'face')} of {count_of(split.classes, 'person')} to train "
             f"on, {count_of(len(split.held), 'face')} of others held out"
         )
+        if made.aligned and self.guessed:
+            self.line("squares of one size: taken for aligned crops; else --pictures photos")
         if not made.aligned:
             self.line(f"{count_of(made.missed, 'photo')} without a face that was found, left out")
         if made.unreadable:
@@ -183,9 +215,9 @@ class Told:
 
 
 @contextmanager
-def training_bar() -> Iterator[Told]:
-    """A bar on stderr with the loss, only where somebody can see it."""
-    console = Console(stderr=True)
+def training_bar(guessed: bool, quiet: bool = False) -> Iterator[Told]:
+    """A bar on stderr with the loss, only where somebody can see it. `guessed`: see Told."""
+    console = Console(stderr=True, quiet=quiet)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -194,19 +226,24 @@ def training_bar() -> Iterator[Told]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        yield Told(progress)
+        told = Told(progress)
+        told.guessed = guessed
+        yield told
 
 
 @contextmanager
-def stopping(tell: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C was pressed: at the first the step is finished, the second ends at once."""
+def stopping(tell: Callable[[str], None], several: bool) -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed: at the first the step is finished, the second ends at once.
+
+    Of `several` processes each gets it twice, from the terminal and from torchrun: none ends at
+    once."""
     pressed: list[int] = []
 
     def press(number: int, frame: Any) -> None:
-        if pressed:
+        if pressed and not several:
             raise KeyboardInterrupt
         pressed.append(number)
-        tell("stopping after this step; once more to stop at once")
+        tell("stopping after this step" + ("" if several else "; once more to stop at once"))
 
     before = signal.signal(signal.SIGINT, press)
     try:
@@ -271,7 +308,8 @@ def exported(card: Card) -> dict[str, Any]:
 
 def tell_card(card: Card, out: Path) -> None:
     """A card's numbers as text."""
-    show(f"{out}, {out.with_suffix('.json').name}: {card.title}, {card.bytes / 1e6:.1f} MB")
+    size = f"{card.bytes / 1e6:.1f} MB, weights of step {card.extra['recipe']['step']:,}"
+    show(f"{out}, {out.with_suffix('.json').name}: {card.title}, {size}")
     rows = [
         (f"{t.fmr:g}", f"{t.similarity:.4f}", f"{t.low:.4f} to {t.high:.4f}")
         for t in card.thresholds

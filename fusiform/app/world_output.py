@@ -123,9 +123,9 @@ def check(option: str, path: Path, endings: tuple[str, ...]) -> None:
 
 
 @contextmanager
-def bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr for (done, all), only where somebody can see it."""
-    console = Console(stderr=True)
+def bar(title: str, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr for (done, all), only where somebody can see it, and not if `quiet`."""
+    console = Console(stderr=True, quiet=quiet)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     shown = console.is_terminal
     with Progress(*columns, TimeRemainingColumn(), console=console, disable=not shown) as progress:

@@ -23,7 +23,7 @@ def load(root: Path) -> People:
     pictures = [(name, file) for name, file in found if file.suffix.lower() in SUFFIXES]
     if not pictures:
         reason = "has no folders of pictures"
-        raise DataError(root, reason, "give each person a folder, or name the kind with --kind")
+        raise DataError(root, reason, "give each person a folder in it")
     return _people(root.name, pictures)
 
 

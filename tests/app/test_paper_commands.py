@@ -43,7 +43,7 @@ def test_run(monkeypatch, tmp_path):
         return {n: [0.9, 0.5 + seed / 100] for n in names}, 1.0
 
     monkeypatch.setattr(evidence, "trial", trial)
-    words = ("run", "arcface", "--size", "tiny", "--jobs", 1, "--out", tmp_path)
+    words = ("run", "arcface", "--size", "tiny", "--workers", 1, "--out", tmp_path)
     found = json.loads(ask(*words, "--first-seed", 4, "--json"))
     assert set(found) == {"id", "claims", "minutes"}
     fields = {"name", "metric", "higher", "margin", "pairs", "gap", "interval", "verdict"}

@@ -8,6 +8,7 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -163,7 +164,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(program, crops, tmp_path):
 def test_the_second_ctrl_c_ends_at_once():
     before = signal.getsignal(signal.SIGINT)
     told: list[str] = []
-    with train_commands.stopping(told.append) as stop:
+    with train_commands.stopping(told.append, several=False) as stop:
         assert not stop()
         os.kill(os.getpid(), signal.SIGINT)
         assert stop()
@@ -173,6 +174,34 @@ def test_the_second_ctrl_c_ends_at_once():
     assert signal.getsignal(signal.SIGINT) == before
 
 
+def test_processes_of_torchrun_end_alone_after_their_step():
+    """For each gets the signal twice."""
+    told: list[str] = []
+    with train_commands.stopping(told.append, several=True) as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop()
+    assert set(told) == {"stopping after this step"}
+
+
+def test_two_processes_train_one_network(crops, tmp_path):
+    """What torchrun starts joins, and one of them alone speaks and writes."""
+    out = tmp_path / "run"
+    words = ["train", crops, "--out", out, *FEW, "--sample", 0.5, "--val", 0.5]
+    torchrun = "-m torch.distributed.run --standalone --nproc-per-node 2 -m fusiform".split()
+    done = subprocess.run(
+        [sys.executable, *torchrun, *map(str, words)], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("4 steps on 4 people, loss ") == 1
+    assert done.stderr.count("12 faces of 4 people to train on") == 1
+    names = {path.name for path in (out / "checkpoints").iterdir()}
+    assert names == {f"000000004{e}.safetensors" for e in ("", ".shard0of2", ".shard1of2")}
+    rows = map(json.loads, (out / "stats.jsonl").read_text().splitlines())
+    assert [row["step"] for row in rows if "loss" in row] == [1, 2, 3, 4]
+    run("export-model", out, "--out", tmp_path / "mine.onnx")
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -180,6 +209,7 @@ def test_the_second_ctrl_c_ends_at_once():
         (["--loss", "tripled"], "loss must be one of 'softmax'"),
         (["--loss", "softmax", "--margin", "0.3"], "softmax has none"),
         (["--device", "abacus"], "device must be one of 'auto', 'cpu'"),
+        (["--sample", "2"], "sample must be above 0 to 1"),
         (["--pictures", "oil"], "kind of pictures must be one of"),
         (["--epochs", "2", "--steps", "9"], "--epochs and --steps must be given one at a time"),
         (["--size", "16"], "size must be 32 to 512"),
@@ -197,7 +227,9 @@ def test_data_that_is_none_is_one_sentence(crops, pack, tmp_path):
     assert "does not exist; give a pack" in str(refused("train", tmp_path / "gone", *out))
     (tmp_path / "alone" / "ada").mkdir(parents=True)
     (crops / "0" / "0.png").rename(tmp_path / "alone" / "ada" / "0.png")
-    assert "faces of 1 people; it takes 6" in str(refused("train", tmp_path / "alone", *out))
+    assert "alone: There are faces of 1 person; it takes 6" in str(
+        refused("train", tmp_path / "alone", *out)
+    )
     half = tmp_path / "half"
     half.mkdir()
     manifest = json.loads((pack / "manifest.json").read_text())

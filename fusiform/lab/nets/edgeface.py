@@ -69,7 +69,9 @@ class ChannelAttention(nn.Module):
         n, tokens, channels = x.shape
         split = self.qkv(x).view(n, tokens, 3, self.heads, channels // self.heads)
         query, key, value = split.permute(2, 0, 3, 4, 1)  # each (n, heads, c / heads, tokens)
-        alike = functional.normalize(query, dim=-1) @ functional.normalize(key, dim=-1).mT
+        alike = functional.normalize(query, dim=-1) @ functional.normalize(key, dim=-1).transpose(
+            -1, -2
+        )
         seen = (alike * self.temperature).softmax(-1) @ value
         y: Tensor = self.out(seen.permute(0, 3, 1, 2).reshape(n, tokens, channels))
         return y

@@ -17,6 +17,7 @@ import json
 import os
 import platform
 import subprocess
+import sysconfig
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -40,9 +41,14 @@ Progress = Callable[[int, int], None]
 
 
 def results_folder() -> Path:
-    """Where result files are: `results/papers` of a checkout, else of FUSIFORM_HOME."""
+    """Where result files are written: `results/papers` of a checkout, else of FUSIFORM_HOME."""
     own = ROOT / "results"
     return (own if own.is_dir() else home() / "results") / "papers"
+
+
+def shipped() -> Path:
+    """Where an installed fusiform has the results that came with it."""
+    return Path(sysconfig.get_path("data")) / "share/fusiform/papers"
 
 
 def run(
@@ -101,7 +107,7 @@ def trials(
     except BrokenProcessPool as error:
         raise FusiformError(
             f"A process that measured {name} was killed, perhaps for want of memory. "
-            "Run the same again to go on, with --jobs 1 if it recurs."
+            "Run the same again to go on, with --workers 1 if it recurs."
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
@@ -165,9 +171,11 @@ def judged(one: Claim, pairs: Sequence[Sequence[float]]) -> dict[str, Any]:
 
 
 def stored(name: str, folder: Path | None = None) -> dict[str, Any] | None:
-    """A paper's result at size small; None where there is none. Raises FusiformError for a
-    damaged file."""
+    """A paper's result at size small, your own or that which came with fusiform; None where there
+    is none. Raises FusiformError for a damaged file."""
     path = (folder or results_folder()) / f"{name}.json"
+    if folder is None and not path.is_file():
+        path = shipped() / f"{name}.json"
     try:
         found: dict[str, Any] = json.loads(path.read_text("utf-8"))
         return found if found["claims"] is not None else None

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -85,7 +85,7 @@ def listed(path: Path, size: int, progress: Progress | None = None) -> Listed:
         return of_records(path, records[0].stem)
     found = folders.load(path)
     files = found.shots.files
-    return Listed(path, "folder", found.person, digest_of(files), files.__getitem__)
+    return Listed(path, "folder", found.person, digest_of(path, files), files.__getitem__)
 
 
 def of_records(path: Path, name: str) -> Listed:
@@ -101,15 +101,15 @@ def of_records(path: Path, name: str) -> Listed:
         number = int(found.pictures[np.argmin(person)])
         raise DataError(found.path, f"has picture {number} of nobody", "download the set again")
     files = [path / f"{name}{ending}" for ending in (".rec", ".idx")]
-    return Listed(path, "records", person, digest_of(files), lambda i: found[i].picture)
+    return Listed(path, "records", person, digest_of(path, files), lambda i: found[i].picture)
 
 
-def digest_of(files: Any) -> str:
-    """SHA-256 over places, sizes and times of change of files."""
+def digest_of(root: Path, files: Sequence[Any]) -> str:
+    """SHA-256 over the sizes of files and their places in `root`, which itself may be anywhere."""
     hashed = hashlib.sha256()
     for file in files:
-        status = os.stat(file)
-        hashed.update(f"{file} {status.st_size} {status.st_mtime_ns}\n".encode())
+        name = Path(file).relative_to(root).as_posix()
+        hashed.update(f"{name} {os.stat(file).st_size}\n".encode())
     return hashed.hexdigest()
 
 

@@ -21,10 +21,10 @@ from fusiform.hub.files import write_whole
 from fusiform.lab.recogniser.card import measured
 from fusiform.lab.recogniser.choices import Recipe
 from fusiform.lab.recogniser.people import TEMPLATE, Numbers, Pixels, Progress, cut, listed
-from fusiform.lab.recogniser.training import BEST, LAST, RESULT, few, split_people
+from fusiform.lab.recogniser.training import RESULT, few, split_people
+from fusiform.lab.recogniser.weights import put_in, weights_of
 from fusiform.lab.train.export import SCALE, check, cosines, runner, to_int8, to_onnx
 from fusiform.lab.train.runs import Run, unwritable
-from fusiform.lab.train.state import load_tensors
 
 MEASURED = 1000  # faces at most that a card's numbers are from: half a million pairs
 CALIBRATED = 256  # crops that show the quantiser the ranges of activations
@@ -64,7 +64,9 @@ def ship(folder: Path, wanted: Wanted, progress: Progress | None = None) -> Card
     net, step = weights(run, recipe)
     judged = unseen(run, recipe, wanted.measure, progress)
     model = to_onnx(net, recipe.size)
-    extra: dict[str, Any] = {"recipe": {**asdict(recipe), "step": step, "by": fusiform.__version__}}
+    extra: dict[str, Any] = {
+        "recipe": {**asdict(recipe.stated()), "step": step, "by": fusiform.__version__}
+    }
     extra["cosine to torch"] = {"lowest": round(check(model, net, judged.images[:64]), 7)}
     if wanted.int8:
         model, extra["int8"] = shrunk(model, judged.images)
@@ -106,21 +108,9 @@ def weights(run: Run, recipe: Recipe) -> tuple[nn.Module, int]:
 
     Raises FusiformError where there is none yet, or its file is damaged.
     """
-    path = next((p for n in (BEST, LAST) if (p := run.folder / n).is_file()), None)
-    if path is None:
-        raise FusiformError(
-            f"{run.folder} has no weights yet. Let `fusiform train` come to its first checkpoint."
-        )
-    tensors, told = load_tensors(path)
     net = recipe.network()
-    try:
-        net.load_state_dict(tensors)
-        return net.eval(), int(told["step"])
-    except (RuntimeError, KeyError, ValueError) as error:
-        raise FusiformError(
-            f"{path} does not hold the network that options.json states. "
-            "Take the folder as `fusiform train` wrote it."
-        ) from error
+    told = put_in(net, weights_of(run.folder))
+    return net.eval(), int(told["step"])
 
 
 def unseen(run: Run, recipe: Recipe, other: Path | None, progress: Progress | None) -> Judged:

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from fusiform.core.errors import ChoiceError
 from fusiform.core.seeds import rng
+from fusiform.lab.train.parallel import Part
 
 Rows = NDArray[np.int64]
 Sampler = Callable[[int], Rows]
 
 
-def shuffled(n: int, batch: int, seed: int, part: tuple[int, int] = (0, 1)) -> Sampler:
+def shuffled(n: int, batch: int, seed: int, part: Part = (0, 1)) -> Sampler:
     """Rows `(batch,)` of step k; the end of one epoch and the start of the next share a batch.
 
     `part` (rank, of): of `of` processes that train together each gets every `of`-th batch.
@@ -42,21 +43,23 @@ def shuffled(n: int, batch: int, seed: int, part: tuple[int, int] = (0, 1)) -> S
     return rows
 
 
-def balanced(person: Rows, people: int, faces: int, seed: int) -> Sampler:
+def balanced(person: Rows, people: int, faces: int, seed: int, part: Part = (0, 1)) -> Sampler:
     """Rows `(people * faces,)` of step k: `faces` of each of `people` people drawn at random.
 
-    Who has fewer faces gives some of them twice. Raises ChoiceError if there are not so many
-    people.
+    Who has fewer faces gives some of them twice. `part` (rank, of): of `of` processes that train
+    together each gets so many people of its own. Raises ChoiceError if there are not so many.
     """
     known, first, count = np.unique(np.sort(person), return_index=True, return_counts=True)
     by_person = np.argsort(person, kind="stable")
-    if not 1 <= people <= len(known) or faces < 1:
-        raise ChoiceError("people and faces", f"1 to {len(known)} people", (people, faces))
+    rank, of = part
+    if not 1 <= people * of <= len(known) or faces < 1:
+        raise ChoiceError("people and faces", f"1 to {len(known)} people", (people * of, faces))
 
     def rows(step: int) -> Rows:
         random = rng(seed, "balanced", step)
-        chosen = random.choice(len(known), people, replace=False)
-        mine = [by_person[first[p] : first[p] + count[p]] for p in chosen]
-        return np.concatenate([random.choice(m, faces, replace=len(m) < faces) for m in mine])
+        chosen = random.choice(len(known), people * of, replace=False)
+        own = [by_person[first[p] : first[p] + count[p]] for p in chosen]
+        drawn = [random.choice(m, faces, replace=len(m) < faces) for m in own]
+        return np.concatenate(drawn[rank * people : (rank + 1) * people])
 
     return rows

@@ -32,9 +32,14 @@ class Run:
             found: dict[str, Any] = json.loads((self.folder / OPTIONS).read_text("utf-8"))
             return found
         except (OSError, ValueError) as error:
+            if isinstance(error, FileNotFoundError):
+                raise FusiformError(
+                    f"{self.folder} is no training run: it has no {OPTIONS}. "
+                    "Give the folder that `fusiform train` wrote."
+                ) from error
             raise FusiformError(
-                f"{self.folder} is no training run: it has no readable {OPTIONS}. "
-                "Give the folder that `fusiform train` wrote."
+                f"{self.folder / OPTIONS} is damaged ({error}). Write into it what the run was "
+                "begun with, or begin anew in another folder."
             ) from error
 
     def stats(self) -> Iterator[dict[str, float]]:

@@ -6,7 +6,7 @@ make one checkpoint: each writes its shards, if it has any, and then process 0 a
 
 from __future__ import annotations
 
-import json
+import hashlib
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,6 +20,7 @@ from fusiform.lab.train.parallel import barrier, part, sharded_names
 
 KEPT = 2
 FORMAT = 1
+HASH = "sha256"
 Parts = Mapping[str, nn.Module]
 
 
@@ -100,7 +101,8 @@ def load_state(
             f"{path} was made by {processes} processes, not {part()[1]}. Go on with {processes}."
         )
     if any(sharded_names(module) for module in parts.values()):
-        tensors |= load_tensors(shard_path(path), path)[0]
+        remedy = f"Delete {path} to go on from the checkpoint before it"
+        tensors |= load_tensors(shard_path(path), remedy)[0]
     try:
         if told.get("optimiser", type(optimiser).__name__) != type(optimiser).__name__:
             raise ValueError(f"its optimiser is {told['optimiser']}")
@@ -164,7 +166,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], told: Mapping[str, s
     plain = {n: t.detach().to("cpu", copy=True).contiguous() for n, t in tensors.items()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(plain, part, dict(told))
+        save_file(plain, part, {**told, HASH: fingerprint(plain)})
         with part.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(part, path)
@@ -178,18 +180,27 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], told: Mapping[str, s
             part.unlink(missing_ok=True)
 
 
-def load_tensors(
-    path: Path, checkpoint: Path | None = None
-) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and text of a safetensors file. Raises FusiformError for a damaged one; it says to
-    delete it, or the `checkpoint` that it is a part of."""
+def load_tensors(path: Path, remedy: str = "") -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and text of a safetensors file. Raises FusiformError for a damaged one, with a
+    `remedy`, else to delete it."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, "pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except (SafetensorError, OSError, json.JSONDecodeError) as error:
-        raise FusiformError(
-            f"{path} is damaged or missing ({error}). "
-            f"Delete {checkpoint or path} to go on from the checkpoint before it."
-        ) from error
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            told = dict(file.metadata() or {})
+        if told.pop(HASH, "") not in ("", fingerprint(tensors)):
+            raise ValueError("its contents are not those that were written")
+        return tensors, told
+    except (SafetensorError, OSError, ValueError) as error:
+        remedy = remedy or f"Delete {path} to go on from the checkpoint before it"
+        raise FusiformError(f"{path} is damaged or missing ({error}). {remedy}.") from error
+
+
+def fingerprint(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, kinds, shapes and values."""
+    hashed = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        hashed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        hashed.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return hashed.hexdigest()

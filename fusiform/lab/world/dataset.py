@@ -168,7 +168,9 @@ def entries(folder: Path) -> Iterator[Entry]:
                     key, _, ending = info.name.partition(".")
                     found.setdefault(key, {})[ending] = (info.offset_data, info.size)
         except (OSError, tarfile.TarError) as error:
-            raise FusiformError(f"{folder / shard} cannot be read: {error}.") from error
+            raise FusiformError(
+                f"{folder / shard} cannot be read: {error}. Write the pack again to mend it."
+            ) from error
         yield from (Entry(key, shard, members) for key, members in found.items())
 
 

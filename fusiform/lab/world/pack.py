@@ -26,7 +26,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from multiprocessing import get_context, parent_process
@@ -35,8 +35,7 @@ from pathlib import Path
 from tarfile import TarError
 from typing import Any, cast
 
-from filelock import FileLock, Timeout
-
+from fusiform.core.alone import alone
 from fusiform.core.errors import ChoiceError, FusiformError
 from fusiform.lab.world.shard import (
     Make,
@@ -51,7 +50,6 @@ from fusiform.lab.world.shard import (
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-LOCK = ".lock"  # held while a run writes
 NAME = re.compile(r"shard-[0-9]{6,}\.tar")
 
 Progress = Callable[[int, int], None]
@@ -96,7 +94,7 @@ def write_pack(
         raise ChoiceError("per_shard and workers", "at least 1", (per_shard, workers))
     plan = _plan(keys, per_shard)
     head = _head(plan, options, per_shard)
-    with _alone(folder):
+    with made_alone(folder):
         with clear_errors(folder):
             done = _resume(folder, head, plan)
             _save(folder, head, done)
@@ -118,23 +116,15 @@ def write_pack(
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def made_alone(folder: Path) -> Iterator[None]:
     """Makes the folder, and keeps other runs out of it until this one ends, however it ends."""
     if folder.exists() and not folder.is_dir():
         raise FusiformError(f"{folder} is a file. Give a folder, new or with a pack to go on with.")
-    lock = FileLock(folder / LOCK)
-    with clear_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise FusiformError(
-                f"Another run is writing to {folder}. Wait for it, or give another folder."
-            ) from None
-    try:
+    with ExitStack() as held:
+        with clear_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            held.enter_context(alone(folder))
         yield
-    finally:
-        lock.release()
 
 
 def read_pack(folder: str | Path) -> Iterator[tuple[str, dict[str, bytes]]]:

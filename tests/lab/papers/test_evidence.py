@@ -128,6 +128,22 @@ def test_evidence_stands_where_a_change_changes_nothing(told, tmp_path, monkeypa
         evidence.check("facenet", tmp_path)
 
 
+def test_results_that_came_with_fusiform_stand_where_there_are_none_of_your_own(
+    told, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(evidence, "ROOT", tmp_path)  # no checkout
+    monkeypatch.setenv("FUSIFORM_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(evidence, "shipped", lambda: tmp_path / "share")
+    assert evidence.stored("arcface") is None
+    evidence.run("arcface", "tiny", (7,), tmp_path / "share", workers=1)
+    (tmp_path / "share/arcface-tiny.json").rename(tmp_path / "share/arcface.json")
+    assert evidence.stored("arcface")["seeds"] == [7]
+    assert not (tmp_path / "home").exists()
+    evidence.run("arcface", "small", (0, 1, 2), workers=1)
+    assert evidence.stored("arcface")["seeds"] == [0, 1, 2]
+    assert (tmp_path / "home/results/papers/arcface.json").is_file()
+
+
 def test_damaged_results_are_named(tmp_path):
     (tmp_path / "arcface.json").write_text("{")
     with pytest.raises(FusiformError, match=r"arcface\.json is no result"):

@@ -1,5 +1,6 @@
 """Every network with every loss: shapes, gradients; and what no recipe may ask for."""
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
@@ -13,6 +14,19 @@ def test_networks_give_features_at_any_size(net):
     for size in (32, 48):
         features = NETS[net].make(size, 24).eval()(torch.zeros(2, 3, size, size))
         assert features.shape == (2, 24)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_every_network_can_be_exported_and_shrunk(name):
+    pytest.importorskip("onnx", reason="onnx is not installed")
+    from fusiform.lab.train.export import check, cosines, runner, to_int8, to_onnx
+
+    torch.manual_seed(0)
+    net = NETS[name].make(32, 16).eval()
+    crops = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8)
+    model = to_onnx(net, 32)
+    assert check(model, net, crops) > 0.99999
+    assert cosines(runner(to_int8(model, crops))(crops), runner(model)(crops)).min() > 0.9
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -39,6 +53,25 @@ def test_margin_and_scale_are_the_usual_ones_or_those_asked_for():
     assert torch.allclose(soft(features, labels), none(features, labels))
 
 
+@pytest.mark.parametrize("loss", ["softmax", "cosface", "arcface", "adaface"])
+def test_a_step_may_see_some_people_alone(loss):
+    torch.manual_seed(0)
+    features, labels = torch.randn(6, 16, requires_grad=True), torch.tensor([0, 1, 2, 3, 4, 0])
+    whole = Recipe(loss=loss, dim=16).objective(5).head
+    every = Recipe(loss=loss, dim=16, sample=1).objective(5).head
+    every.load_state_dict(whole.state_dict(), strict=False)
+    assert torch.allclose(every(features, labels), whole(features, labels))
+    some = Recipe(loss=loss, dim=16, sample=0.2).objective(50).head
+    some(features, labels).backward()
+    assert len(some.weight.grad.coalesce().indices()[0]) == 10
+
+
+def test_what_is_usual_can_be_stated():
+    told = Recipe(loss="arcface", scale=64).stated()
+    assert (told.margin, told.scale, told.rate) == (0.5, 64, 0.1)
+    assert told.stated() == told
+
+
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
@@ -57,6 +90,8 @@ def test_margin_and_scale_are_the_usual_ones_or_those_asked_for():
         ({"steps": 0}, "steps must be above 0"),
         ({"epochs": float("nan")}, "epochs must be above 0"),
         ({"scale": -1.0}, "scale must be above 0"),
+        ({"sample": 0.0}, "sample must be above 0 to 1, with softmax, cosface, arcface, adaface"),
+        ({"sample": 0.5, "loss": "triplet"}, "sample must be above 0 to 1, with softmax"),
         ({"average": -1.0}, "average must be 0 to"),
     ],
 )

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -96,7 +97,7 @@ def test_nobody_to_measure_on(crops, tmp_path):
 
 def test_what_cannot_be_shipped_is_one_sentence(run, crops, tmp_path):
     wanted = Wanted(tmp_path / "mine.onnx")
-    with pytest.raises(FusiformError, match="is no training run: it has no readable options"):
+    with pytest.raises(FusiformError, match="is no training run: it has no options"):
         ship(tmp_path / "nothing", wanted)
     with pytest.raises(ChoiceError, match="the ending of --out must be"):
         ship(run, Wanted(tmp_path / "mine.pt"))
@@ -105,7 +106,7 @@ def test_what_cannot_be_shipped_is_one_sentence(run, crops, tmp_path):
         ship(run, wanted)
     best = run / "best.safetensors"
     best.write_bytes(best.read_bytes()[:50])
-    with pytest.raises(FusiformError, match="is damaged"):
+    with pytest.raises(FusiformError, match=r"is damaged .*Delete it to take last\.safetensors"):
         ship(run, wanted)
     for name in ("best", "last"):
         (run / f"{name}.safetensors").unlink()
@@ -117,10 +118,32 @@ def test_what_cannot_be_shipped_is_one_sentence(run, crops, tmp_path):
         recipe_of(Run(run))
 
 
+def test_the_card_states_what_was_left_to_be_usual(run, tmp_path):
+    recipe = ship(run, Wanted(tmp_path / "mine.onnx")).extra["recipe"]
+    assert (recipe["margin"], recipe["scale"], recipe["rate"]) == (0.35, 32.0, 0.1)
+
+
+def test_data_named_by_a_relative_path_is_found_again(crops, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    train_recogniser(listed(Path("crops"), 32), Path("run"), RECIPE)
+    assert "4 people of the folder crops" in ship(Path("run"), Wanted(Path("m.onnx"))).training_data
+
+
+def test_weights_that_were_altered_are_not_exported(run, tmp_path):
+    best = run / "best.safetensors"
+    data = bytearray(best.read_bytes())
+    data[-40:-20] = bytes(20)
+    best.write_bytes(data)
+    with pytest.raises(FusiformError, match="its contents are not those that were written"):
+        ship(run, Wanted(tmp_path / "mine.onnx"))
+
+
 def test_weights_of_another_network_are_told(run, tmp_path):
     options = json.loads((run / "options.json").read_text())
     (run / "options.json").write_text(json.dumps(options | {"dim": 8}))
-    with pytest.raises(FusiformError, match=r"does not hold the network that options.json states"):
+    with pytest.raises(
+        FusiformError, match=r"does not hold weights of this network \(.*same --net"
+    ):
         ship(run, Wanted(tmp_path / "mine.onnx"))
 
 

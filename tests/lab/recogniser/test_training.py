@@ -80,6 +80,8 @@ def test_stopped_and_gone_on_it_is_the_same_to_the_bit(data, tmp_path):
     assert all(value.equal(other[name]) for name, value in one.items())
     finished = train_recogniser(data, tmp_path / "run", TINY)
     assert (finished.done, finished.loss, finished.measured) == (6, again.loss, again.measured)
+    assert finished.seconds == again.seconds >= stopped.seconds > 0
+    assert finished.best == int(load_tensors(tmp_path / "run" / "best.safetensors")[1]["step"])
 
 
 def test_other_options_or_other_data_need_another_folder(data, crops, tmp_path):
@@ -90,6 +92,39 @@ def test_other_options_or_other_data_need_another_folder(data, crops, tmp_path):
     shutil.rmtree(crops / "001")
     with pytest.raises(FusiformError, match="digest was "):
         train_recogniser(listed(crops, 32), tmp_path / "run", TINY)
+
+
+def test_one_run_at_a_time_in_a_folder(data, tmp_path):
+    told: list[str] = []
+
+    def another(split, made):
+        with pytest.raises(FusiformError, match=r"Another run is writing to .*/run\."):
+            train_recogniser(data, tmp_path / "run", TINY)
+        told.append("refused")
+
+    train_recogniser(data, tmp_path / "run", TINY, watch=Watch(split=another))
+    assert told == ["refused"]
+
+
+def test_a_run_begins_with_the_weights_of_another(data, tmp_path):
+    before = train_recogniser(data, tmp_path / "before", TINY).folder
+    slow = Recipe(**{**vars(TINY), "rate": 1e-9, "steps": 2})
+    after = train_recogniser(data, tmp_path / "after", slow, start=before).folder
+    fresh = train_recogniser(data, tmp_path / "fresh", slow).folder
+    begun, ended, plain = (
+        load_tensors(path)[0]["head.layers.3.weight"]
+        for path in (before / "best.safetensors", *(f / "last.safetensors" for f in (after, fresh)))
+    )
+    assert ended.allclose(begun)
+    assert not plain.allclose(begun)
+    file = before / "last.safetensors"
+    with pytest.raises(FusiformError, match="begun otherwise: start was"):
+        train_recogniser(data, tmp_path / "after", slow, start=file)
+    wide = Recipe(**{**vars(TINY), "dim": 8})
+    with pytest.raises(FusiformError, match=r"does not hold weights of this network .*--dim"):
+        train_recogniser(data, tmp_path / "wide", wide, start=before)
+    with pytest.raises(FusiformError, match="has no weights yet"):
+        train_recogniser(data, tmp_path / "none", TINY, start=tmp_path)
 
 
 def test_a_damaged_checkpoint_is_one_sentence(data, tmp_path):
@@ -141,7 +176,7 @@ def test_triplets_get_several_faces_of_each_person(data):
 @pytest.mark.parametrize(
     ("person", "share", "told"),
     [
-        ([0, 0, 0], 0.0, "faces of 1 people; it takes 2. Add people."),
+        ([0, 0, 0], 0.0, "faces of 1 person; it takes 2. Add people."),
         ([0, 0, 1, 1, 2, 2], 0.1, "faces of 3 people; it takes 6, four of whom"),
         ([0, 1, 2, 3, 4, 5, 6, 6], 0.1, "give --val 0"),
         ([], 0.0, "faces of 0 people"),
@@ -184,5 +219,11 @@ def test_a_plan_warms_up_and_checks_twenty_times():
 def test_devices():
     assert device_of("cpu") == "cpu"
     assert device_of("auto") in ("cpu", "cuda")
-    with pytest.raises(ChoiceError, match="device must be one of 'auto', 'cpu'"):
+    with pytest.raises(ChoiceError, match="device must be one of 'auto', 'cpu', 'cuda'"):
         device_of("abacus")
+
+
+def test_a_device_that_is_not_here(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(ChoiceError, match="device must be cpu: torch sees no GPU here"):
+        device_of("cuda:1")

@@ -60,6 +60,16 @@ def test_balanced_batches_have_so_many_faces_of_so_many_people(people, faces, st
         assert len(np.unique(mine)) == faces or len(mine) > (one == PERSON).sum()
 
 
+@pytest.mark.parametrize("of", [2, 4])
+def test_parts_of_a_balanced_batch_are_the_whole_one(of):
+    parts = [balanced(PERSON, 4 // of, 3, 0, (rank, of)) for rank in range(of)]
+    whole = balanced(PERSON, 4, 3, 0)
+    for step in range(5):
+        assert np.concatenate([rows(step) for rows in parts]).tolist() == whole(step).tolist()
+    with pytest.raises(ChoiceError, match="1 to 4 people"):
+        balanced(PERSON, 4, 3, 0, (0, of))
+
+
 def test_balanced_draws_follow_seed_and_step():
     one = balanced(PERSON, 2, 2, 5)
     assert np.array_equal(one(3), balanced(PERSON, 2, 2, 5)(3))

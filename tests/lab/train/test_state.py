@@ -56,13 +56,15 @@ def test_other_files_of_the_folder_are_left_alone(tmp_path):
     assert other.read_text() == "mine"
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "nonsense"])
+@pytest.mark.parametrize("damage", ["cut", "empty", "nonsense", "altered"])
 def test_a_damaged_checkpoint_is_named_with_its_remedy(tmp_path, damage):
     """And once it is deleted, the one before it serves, to the bit."""
     wanted = trained(tmp_path / "run")
     path = checkpoints(tmp_path / "run" / "checkpoints")[-1]
     whole = path.read_bytes()
-    path.write_bytes({"cut": whole[:-9], "empty": b"", "nonsense": b"\xff" * 99}[damage])
+    altered = whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:]
+    damaged = {"cut": whole[:-9], "empty": b"", "nonsense": b"\xff" * 99, "altered": altered}
+    path.write_bytes(damaged[damage])
     with pytest.raises(FusiformError, match="damaged") as error:
         trained(tmp_path / "run")
     assert f"Delete {path} to go on from the checkpoint before it." in str(error.value)

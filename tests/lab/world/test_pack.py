@@ -18,9 +18,10 @@ from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fusiform.core.alone import LOCK
 from fusiform.core.errors import ChoiceError, FusiformError
 from fusiform.lab.world import shard
-from fusiform.lab.world.pack import LOCK, MANIFEST, Pack, read_pack, verify_pack, write_pack
+from fusiform.lab.world.pack import MANIFEST, Pack, read_pack, verify_pack, write_pack
 
 KEYS = [f"{person:03d}_{shot}" for person in range(6) for shot in range(3)]
 OPTIONS = {"size": 112, "lights": ["sunny"], "strength": 0.5}
