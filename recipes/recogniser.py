@@ -1,5 +1,5 @@
 """Train the recogniser that fusiform ships: `python recipes/recogniser.py --work FOLDER`, on two
-cores three quarters of an hour of drawing people and two hours of training.
+cores three quarters of an hour of drawing people and an hour and a half of training.
 
 Draws people who do not exist, trains on them alone, exports the model with its card, and then
 measures it once beside the default embedder on real photos, which nothing was chosen by (--real,
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=ROOT / "results/recogniser.json")
     parser.add_argument("--people", type=int, default=PEOPLE)
     parser.add_argument("--images", type=int, default=IMAGES, help="pictures of each")
-    parser.add_argument("--epochs", type=float, default=20.0)
+    parser.add_argument("--epochs", type=float, default=8.0)
     given = parser.parse_args()
     pack, run, orl = given.work / "people", given.work / "run", given.real / "orl"
     given.work.mkdir(parents=True, exist_ok=True)
