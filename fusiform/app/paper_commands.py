@@ -94,6 +94,9 @@ def run_paper(
         int, typer.Option(min=0, help="The first; from 1000 on they are kept for outside checks.")
     ] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one for each core.")] = 0,
+    add: Annotated[
+        bool, typer.Option("--add", help="To the seeds that are measured already.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Where results go; see docs/claims.md.")
     ] = None,
@@ -107,6 +110,8 @@ def run_paper(
 
         fusiform papers run arcface
 
+        fusiform papers run arcface --first-seed 3 --add
+
         fusiform papers run arcface --first-seed 10 --seeds 5 --out checks
     """
     with extras():
@@ -115,7 +120,7 @@ def run_paper(
 
         with bar("measuring") as told:
             numbers = range(first_seed, first_seed + seeds)
-            found = run(name, size, list(numbers), out, workers, told)
+            found = run(name, size, list(numbers), out, workers, told, add)
     if as_json:
         wanted = ("name", "metric", "higher", "margin", "pairs", "gap", "interval", "verdict")
         claims = [{key: claim[key] for key in wanted} for claim in found["claims"]]

@@ -58,9 +58,11 @@ def run(
     folder: Path | None = None,
     workers: int = 0,
     progress: Progress | None = None,
+    add: bool = False,
 ) -> dict[str, Any]:
     """Measures all claims of a paper and writes `folder`/ID.json (sizes other than small:
-    ID-SIZE.json); returns what it holds. `workers` 0: one for each core.
+    ID-SIZE.json); returns what it holds. `workers` 0: one for each core. `add`: to the seeds that
+    are there already, if the code is the same.
 
     Raises ChoiceError for an unknown paper or size, FusiformError where a paper is not built or
     the file cannot be written; what an experiment raises goes through. Later calls go on.
@@ -73,7 +75,10 @@ def run(
     folder = folder or results_folder()
     marks = sources(paper(name).module)
     part = folder / f".{name}-{size}.part.json"
-    found = begun(part, marks)
+    path = folder / (f"{name}.json" if size == "small" else f"{name}-{size}.json")
+    found = (kept(path, marks) if add else {}) | begun(part, marks)
+    if add:
+        seeds = sorted({*map(int, found), *seeds})
     todo = [seed for seed in seeds if str(seed) not in found]
     done = len(seeds) - len(todo)
     for seed, pairs, seconds in trials(name, size, todo, workers):
@@ -85,7 +90,7 @@ def run(
     told = result(name, size, seeds, claims(made), found, marks)
     if size == "small":
         told["tiny"] = tiny(name)
-    write(folder / (f"{name}.json" if size == "small" else f"{name}-{size}.json"), told)
+    write(path, told)
     part.unlink(missing_ok=True)
     return told
 
@@ -145,6 +150,7 @@ def result(
         "seeds": list(seeds),
         "claims": [judged(c, [found[str(s)]["pairs"][c.name] for s in seeds]) for c in made],
         "minutes": round(sum(found[str(s)]["seconds"] for s in seeds) / 60, 2),
+        "seconds": [round(found[str(s)]["seconds"], 1) for s in seeds],
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "commit": commit(),
         "hardware": hardware(),
@@ -182,9 +188,7 @@ def stored(name: str, folder: Path | None = None) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FusiformError(
-            f"{path} is no result of a paper ({error!r}). Make it anew: fusiform papers run {name}"
-        ) from error
+        raise damaged(path, error) from error
 
 
 def is_stale(found: dict[str, Any]) -> bool:
@@ -272,6 +276,35 @@ def begun(part: Path, marks: dict[str, str]) -> dict[str, Any]:
         return dict(before["seeds"]) if before["sources"] == marks else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
+
+
+def kept(path: Path, marks: dict[str, str]) -> dict[str, Any]:
+    """The seeds of a result of the same code. Raises FusiformError where it is of other code."""
+    try:
+        before = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise damaged(path, error) from error
+    if before["sources"] != marks:
+        raise FusiformError(
+            f"{path} was measured with other code. Leave out --add to measure all seeds anew, or "
+            f"try `fusiform papers check {before['id']}` first."
+        )
+    seeds = before["seeds"]
+    # Results did not always tell the seconds of each seed.
+    seconds = before.get("seconds") or [60 * before["minutes"] / len(seeds)] * len(seeds)
+    return {
+        str(seed): {"pairs": {c["name"]: c["pairs"][i] for c in before["claims"]}, "seconds": took}
+        for i, (seed, took) in enumerate(zip(seeds, seconds, strict=True))
+    }
+
+
+def damaged(path: Path, error: Exception) -> FusiformError:
+    """What to raise for a result that cannot be read."""
+    return FusiformError(
+        f"{path} is no result of a paper ({error!r}). Make it anew: fusiform papers run {path.stem}"
+    )
 
 
 def write(path: Path, told: dict[str, Any]) -> None:

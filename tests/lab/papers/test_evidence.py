@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 
@@ -142,6 +143,25 @@ def test_results_that_came_with_fusiform_stand_where_there_are_none_of_your_own(
     evidence.run("arcface", "small", (0, 1, 2), workers=1)
     assert evidence.stored("arcface")["seeds"] == [0, 1, 2]
     assert (tmp_path / "home/results/papers/arcface.json").is_file()
+
+
+def test_seeds_can_be_added(told, tmp_path):
+    small = partial(evidence.run, "arcface", "small", folder=tmp_path, workers=1)
+    small(seeds=(0, 1, 2))
+    found = small(seeds=(2, 5), add=True)
+    assert told.seen == [0, 1, 2, 0, 5, 0]  # after each run size tiny
+    assert found["seeds"] == [0, 1, 2, 5]
+    assert [pair[0] for pair in found["claims"][0]["pairs"]] == [0.5, 0.51, 0.52, 0.55]
+    assert len(found["seconds"]) == 4
+    assert small(seeds=(0, 1, 2))["seeds"] == [0, 1, 2]
+    path = tmp_path / "arcface.json"
+    told_now = json.loads(path.read_text())
+    path.write_text(json.dumps(told_now | {"sources": {}}))
+    with pytest.raises(FusiformError, match=r"arcface\.json was measured with other code\. Leave"):
+        small(seeds=(3,), add=True)
+    path.write_text("{")
+    with pytest.raises(FusiformError, match=r"arcface\.json is no result"):
+        small(seeds=(3,), add=True)
 
 
 def test_damaged_results_are_named(tmp_path):
