@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib import metadata
 from multiprocessing import get_context
 from pathlib import Path
@@ -230,13 +231,21 @@ def sources(module: str) -> dict[str, str]:
         path = file_of(name)
         if name in seen or path is None:
             continue
-        tree = ast.parse(path.read_text("utf-8"))
-        seen[name] = fingerprint(tree)
+        seen[name], others = looked_at(path, path.stat().st_mtime_ns)
         if name == module or name.startswith("fusiform.lab.papers._"):
-            todo += imported(tree)
+            todo += others
     return dict(sorted(seen.items()))
 
 
+@lru_cache(maxsize=4096)
+def looked_at(path: Path, changed: int) -> tuple[str, list[str]]:
+    """Fingerprint of a file that was `changed` then, and the names of ours that it imports."""
+    tree = ast.parse(path.read_text("utf-8"))
+    names = imported(tree)  # before the fingerprint, which takes the docstrings away
+    return fingerprint(tree), names
+
+
+@lru_cache(maxsize=4096)
 def file_of(module: str) -> Path | None:
     """The source of one of our modules; None for a package or what is no module."""
     try:
