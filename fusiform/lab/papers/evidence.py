@@ -153,7 +153,7 @@ def result(
         "minutes": round(sum(found[str(s)]["seconds"] for s in seeds) / 60, 2),
         "seconds": [round(found[str(s)]["seconds"], 1) for s in seeds],
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "commit": commit(),
+        "commit": ", ".join(dict.fromkeys(found[str(s)].get("commit", commit()) for s in seeds)),
         "hardware": hardware(),
         "versions": {"python": platform.python_version()} | versions(),
         "sources": marks,
@@ -304,7 +304,11 @@ def kept(path: Path, marks: dict[str, str]) -> dict[str, Any]:
     # Results did not always tell the seconds of each seed.
     seconds = before.get("seconds") or [60 * before["minutes"] / len(seeds)] * len(seeds)
     return {
-        str(seed): {"pairs": {c["name"]: c["pairs"][i] for c in before["claims"]}, "seconds": took}
+        str(seed): {
+            "pairs": {c["name"]: c["pairs"][i] for c in before["claims"]},
+            "seconds": took,
+            "commit": before["commit"],
+        }
         for i, (seed, took) in enumerate(zip(seeds, seconds, strict=True))
     }
 

@@ -145,10 +145,13 @@ def test_results_that_came_with_fusiform_stand_where_there_are_none_of_your_own(
     assert (tmp_path / "home/results/papers/arcface.json").is_file()
 
 
-def test_seeds_can_be_added(told, tmp_path):
+def test_seeds_can_be_added(told, tmp_path, monkeypatch):
     small = partial(evidence.run, "arcface", "small", folder=tmp_path, workers=1)
     small(seeds=(0, 1, 2))
+    monkeypatch.setattr(evidence, "commit", lambda: "later")
+    before = json.loads((tmp_path / "arcface.json").read_text())["commit"]
     found = small(seeds=(2, 5), add=True)
+    assert found["commit"] == f"{before}, later"
     assert told.seen == [0, 1, 2, 0, 5, 0]  # after each run size tiny
     assert found["seeds"] == [0, 1, 2, 5]
     assert [pair[0] for pair in found["claims"][0]["pairs"]] == [0.5, 0.51, 0.52, 0.55]
